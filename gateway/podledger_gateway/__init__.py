@@ -1,0 +1,1 @@
+"""REST for any gRPC service that carries `google.api.http` annotations."""

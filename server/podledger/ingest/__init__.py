@@ -1,0 +1,1 @@
+"""How pods come in: files, and synthetic fleets."""
