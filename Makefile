@@ -26,7 +26,7 @@ check: $(VENV)/.dev ## Format, lint, types, layers, generated files, documentati
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/project
+	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/project -m "not slow"
 
 format: $(VENV)/.dev ## Format and sort imports
 	@$(BIN)/ruff format .

@@ -53,7 +53,7 @@ class Stream(Protocol):
 class Backend(Protocol):
     """Calls methods by full name (`/v1.PodService/GetPods`) with serialized requests."""
 
-    async def unary(self, method: str, request: bytes, metadata: Metadata, timeout: float | None) -> Reply:
+    async def unary(self, method: str, request: bytes, metadata: Metadata, timeout: float | None) -> Reply:  # noqa: ASYNC109 - it travels with the call
         """Call and wait. `timeout` is in seconds, None for no limit. Raises `BackendError`."""
         ...
 

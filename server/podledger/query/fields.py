@@ -2,20 +2,21 @@
 
 Read once from `search_fields.json`: 459 labels are known, 244 of them lead from a pod to a column.
 `TABLES` says how the tables hang together; with it, the tables of a query's conditions and sort keys
-give the joins (pod-service 5.2).
+give the joins (pod-service 5.2, `joining`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
 
-Kind = Literal[
-    "string", "uuid", "numeric", "integer", "biginteger", "datetime", "bool", "enum", "stringarray", "map"
-]
+from podledger.errors import NotImplementedYet
+from podledger.query.texts import fold
+
+Kind = Literal["string", "uuid", "numeric", "integer", "biginteger", "datetime", "bool", "enum", "stringarray", "map"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def _load() -> tuple[dict[str, Field], dict[str, dict[str, int]]]:
         )
         for entry in data["fields"]
     ]
-    return {entry.label.lower(): entry for entry in fields}, data["enums"]
+    return {fold(entry.label): entry for entry in fields}, data["enums"]
 
 
 FIELDS: Mapping[str, Field]
@@ -78,6 +79,83 @@ ENUMS: Mapping[str, Mapping[str, int]]
 FIELDS, ENUMS = _load()
 
 
+_PARENTS = {
+    "pods": "",
+    "deployments": "pods",
+    "deployments_containers": "pods",  # by the pod's deployment id: the workload row is not needed
+    "deployments_ports": "pods",
+    "listening_endpoints": "pods",
+    "pods_live_instances": "pods",
+    "process_indicators": "pods",
+    "deployments_containers_envs": "deployments_containers",
+    "deployments_containers_secrets": "deployments_containers",
+    "deployments_containers_volumes": "deployments_containers",
+    "image_component_v2": "deployments_containers",  # by image id: the image row is not needed
+    "image_cves_v2": "deployments_containers",
+    "images": "deployments_containers",
+    "images_layers": "deployments_containers",
+    "images_v2": "deployments_containers",
+    "deployments_ports_exposure_infos": "deployments_ports",
+    "namespaces": "deployments",
+    "cluster_cve_edges": "namespaces",  # by the namespace's cluster id: the cluster row is not needed
+    "cluster_health_statuses": "namespaces",
+    "clusters": "namespaces",
+    "compliance_integrations": "namespaces",
+    "compliance_operator_check_result_v2": "namespaces",
+    "compliance_operator_cluster_scan_config_statuses": "namespaces",
+    "compliance_operator_rule_v2": "namespaces",
+    "compliance_operator_scan_setting_binding_v2": "namespaces",
+    "compliance_operator_suite_v2": "namespaces",
+    "nodes": "namespaces",
+    "cluster_cves": "cluster_cve_edges",
+    "compliance_operator_scan_v2": "compliance_operator_check_result_v2",
+    "compliance_operator_profile_v2": "compliance_operator_scan_v2",
+    "compliance_operator_report_snapshot_v2": "compliance_operator_cluster_scan_config_statuses",
+    "compliance_operator_scan_configuration_v2": "compliance_operator_cluster_scan_config_statuses",
+    "compliance_operator_scan_configuration_v2_notifiers": "compliance_operator_cluster_scan_config_statuses",
+    "compliance_operator_scan_configuration_v2_profiles": "compliance_operator_cluster_scan_config_statuses",
+    "report_configurations_notifiers": "compliance_operator_scan_configuration_v2_notifiers",
+    "report_configurations": "report_configurations_notifiers",
+    "report_snapshots": "report_configurations_notifiers",
+    "compliance_operator_rule_v2_controls": "compliance_operator_rule_v2",
+    "nodes_taints": "nodes",
+    "node_component_edges": "nodes",
+    "node_components_cves_edges": "node_component_edges",
+    "node_cves": "node_components_cves_edges",
+}
+
+TABLES: Mapping[str, Table] = {name: Table(name, parent) for name, parent in _PARENTS.items()}
+"""Every table that lies between a pod and a column; one that only passes a key through is left out
+(pod-service 5.2). Tables without labels of their own stand here because a longer way leads through them."""
+
+_SERVED: Mapping[str, frozenset[str] | None] = {
+    "pods": None,
+    "pods_live_instances": None,
+    "deployments": frozenset({"clustername", "name", "type", "namespaceid"}),
+}
+"""Tables whose labels the stores answer; None stands for every column."""
+
+Gate = Callable[[Field], bool]
+
+
+def served(field: Field) -> bool:
+    """Whether the stores hold, or know to be empty, the column of a reachable field."""
+    columns = _SERVED.get(field.table, frozenset())
+    return columns is None or field.column in columns
+
+
+def require_served(asked: Iterable[Field], gate: Gate) -> None:
+    """Refuse the first field that the gate keeps out."""
+    for entry in asked:
+        if not gate(entry):
+            raise NotImplementedYet(f'search field "{entry.label}" is not served yet')
+
+
+def find(label: str) -> Field | None:
+    """The field of a label in any letter case; None when it is unknown."""
+    return FIELDS.get(fold(label))
+
+
 def field(label: str) -> Field:
     """The field of a registered label, in any letter case. Raises `KeyError`."""
-    return FIELDS[label.lower()]
+    return FIELDS[fold(label)]

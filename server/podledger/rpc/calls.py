@@ -7,9 +7,10 @@ messages (stream). Nobody here knows which transport carries the call.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 from podledger.query.scope import Scope
 
@@ -51,6 +52,13 @@ Streaming = Callable[[Call], AsyncIterator[Sequence[bytes]]]
 has handed over the one before; closing the iterator frees everything the handler holds."""
 
 
+def running(handler: Streaming, call: Call) -> aclosing[AsyncGenerator[Sequence[bytes], None]]:
+    """Run a streaming handler (an async generator function) inside `async with`, so that leaving the
+    block closes its iterator at once and not when it is collected.
+    """
+    return aclosing(cast("AsyncGenerator[Sequence[bytes], None]", handler(call)))
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """A method as the chain knows it: exactly one of `unary` and `streaming` is set."""
@@ -66,7 +74,8 @@ class Method:
 
 class Dispatch(Protocol):
     """What a door needs of the chain. Both raise `rpc.status.CallFailed` and nothing else, apart from
-    `asyncio.CancelledError` when the door itself is cancelled."""
+    `asyncio.CancelledError` when the door itself is cancelled.
+    """
 
     async def unary(self, call: Call) -> bytes:
         """Run a unary method."""

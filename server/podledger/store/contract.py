@@ -43,13 +43,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from podledger_protos.podledger.ingest.v1.record_pb2 import PodRecord
-from podledger_protos.storage.deployment_pb2 import ContainerInstance
-
 from podledger.pods.identity import PodKey
 from podledger.query.paging import Paging
 from podledger.query.scope import Scope
 from podledger.query.syntax import Query
+from podledger_protos.podledger.ingest.v1.record_pb2 import PodRecord
+from podledger_protos.storage.deployment_pb2 import ContainerInstance
 
 PAGE_SECONDS = 5.0
 """Longest time for one chunk of a scan (pod-service 13.2)."""

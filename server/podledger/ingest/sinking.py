@@ -1,0 +1,78 @@
+"""The local sink: changes of one cluster -> batches for the store, under the cluster's fence.
+
+Whoever writes a cluster holds its fence (ingest 1). `LocalSink.take` takes it; from then on an earlier
+writer is refused, and so is this one when a later writer comes. Changes are gathered and applied 500
+at a time: big enough to make a transaction worth its cost, small enough to be lost without regret.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Final
+
+from podledger.store.contract import Batch, Checkpoint, NamespaceUpdate, OwnerUpdate, Removal, Upsert, Writer
+
+Change = NamespaceUpdate | Upsert | Removal | OwnerUpdate
+
+BATCH_CHANGES: Final = 500
+
+_ORDER: Final = {NamespaceUpdate: 0, Upsert: 1, Removal: 2, OwnerUpdate: 3}
+"""The order in which a store applies the changes of one batch."""
+
+
+@dataclass(slots=True)
+class Sunk:
+    """What the batches of a sink have done so far."""
+
+    upserted: int = 0
+    unchanged: int = 0
+    removed: int = 0
+
+
+@dataclass(slots=True)
+class LocalSink:
+    """Writes one cluster. Changes take effect in the order they were put; `flush` makes the last ones durable."""
+
+    store: Writer
+    cluster: bytes
+    fence: int
+    sunk: Sunk = field(default_factory=Sunk)
+    _waiting: list[Change] = field(default_factory=list)
+
+    @classmethod
+    async def take(cls, store: Writer, cluster: bytes) -> LocalSink:
+        """Take the cluster over, as a writer of its own epoch. Raises `NotFound` if it is not registered."""
+        return cls(store, cluster, await store.take(cluster, secrets.token_bytes(16)))
+
+    async def put(self, change: Change) -> None:
+        """Add a change; a full batch is applied. Raises `Fenced` when another writer took the cluster."""
+        if self._waiting and self._would_overtake(change):
+            await self.flush()
+        self._waiting.append(change)
+        if len(self._waiting) >= BATCH_CHANGES:
+            await self.flush()
+
+    def _would_overtake(self, change: Change) -> bool:
+        """A batch has its own order of kinds, so a change may join only those that come no later in it."""
+        return _ORDER[type(change)] < _ORDER[type(self._waiting[-1])]
+
+    async def flush(self, checkpoint: Checkpoint | None = None) -> None:
+        """Apply what is waiting; with a checkpoint, in the transaction that stores it."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        applied = await self.store.apply(
+            Batch(
+                cluster=self.cluster,
+                fence=self.fence,
+                namespaces=tuple(change for change in waiting if isinstance(change, NamespaceUpdate)),
+                upserts=tuple(change for change in waiting if isinstance(change, Upsert)),
+                removals=tuple(change for change in waiting if isinstance(change, Removal)),
+                owners=tuple(change for change in waiting if isinstance(change, OwnerUpdate)),
+                checkpoint=checkpoint,
+            )
+        )
+        self.sunk.upserted += applied.upserted
+        self.sunk.unchanged += applied.unchanged
+        self.sunk.removed += applied.removed

@@ -1,0 +1,192 @@
+"""The rows that engines keep, and what a batch changes in them.
+
+How the rows lie in tables is the engine's matter. `Rows` is how `applying` reads them, `Changes` is what
+it gives back to be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from podledger.pods.identity import RunKey
+from podledger.pods.workloads import Workload
+from podledger.store.contract import Applied
+from podledger_protos.podledger.ingest.v1.record_pb2 import PodRecord
+
+
+@dataclass(frozen=True, slots=True)
+class PodRow:
+    """A live pod as stored. `pod` is the message that readers get, `side` its `PodRecord` without it."""
+
+    id: bytes
+    name: str
+    namespace: str
+    deployment: bytes | None
+    created: int | None
+    uid: str
+    owner_uid: str
+    content_hash: bytes
+    first_seen: int
+    last_seen: int
+    pod: bytes
+    side: bytes
+
+    @property
+    def searched(self) -> tuple[object, ...]:
+        """The columns that indexes know. Where they stay, only bytes are written (performance 6)."""
+        return self.name, self.namespace, self.deployment, self.created, self.uid, self.owner_uid
+
+    def record(self) -> PodRecord:
+        """The record with its pod."""
+        record = PodRecord.FromString(self.side)
+        record.pod.ParseFromString(self.pod)
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class TombstoneRow:
+    """A gone pod. Without bytes nothing but its identity is known."""
+
+    id: bytes
+    reason: str
+    generation: int
+    first_seen: int | None
+    last_seen: int | None
+    deleted_at: int
+    pod: bytes | None
+    side: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What decides which pod a workload row is derived from."""
+
+    pod: bytes
+    created: int | None
+    uid: str
+
+    @property
+    def rank(self) -> tuple[bool, int, str, bytes]:
+        """The newest has the greatest: latest creation, of equal ones the greater uid (ingest 5.6)."""
+        return self.created is not None, self.created or 0, self.uid, self.pod
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRow:
+    """A workload, with the pod that tells it."""
+
+    workload: Workload
+    newest: Newest
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceRow:
+    """A namespace object."""
+
+    id: bytes
+    name: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What a cluster's rows stand at before a batch."""
+
+    cluster: bytes
+    name: str
+    revision: int = 0
+    generation: int = 0
+
+
+class Rows(Protocol):
+    """The rows of one cluster before the batch."""
+
+    def pods(self, ids: Collection[bytes]) -> Iterable[PodRow]:
+        """The live ones among these pods."""
+        ...
+
+    def tombstones(self, ids: Collection[bytes]) -> Iterable[TombstoneRow]:
+        """The gone ones among these pods."""
+        ...
+
+    def runs(self, ids: Collection[bytes]) -> Iterable[tuple[bytes, RunKey]]:
+        """All recorded runs of these pods."""
+        ...
+
+    def owned(self, owner_uid: str) -> Collection[bytes]:
+        """The live pods with this tracked direct owner."""
+        ...
+
+    def workloads(self, ids: Collection[bytes]) -> Iterable[WorkloadRow]:
+        """The rows of these workloads."""
+        ...
+
+    def workloads_in(self, namespace: str) -> Iterable[WorkloadRow]:
+        """The rows of all workloads of a namespace."""
+        ...
+
+    def members(self, workload: bytes) -> Iterable[Newest]:
+        """All live pods of a workload."""
+        ...
+
+    def namespaces(self, names: Collection[str]) -> Iterable[NamespaceRow]:
+        """The namespace objects with these names."""
+        ...
+
+    def namespace(self, id_: bytes) -> NamespaceRow | None:
+        """The namespace object with this uid."""
+        ...
+
+
+# --------------------------------------------------------------------------------------------- changes
+
+
+@dataclass(slots=True)
+class Changes:
+    """What to write. Rows of pods come sorted by key."""
+
+    revision: int
+    added: list[PodRow] = field(default_factory=list)
+    moved: list[PodRow] = field(default_factory=list)
+    """Rows of which searched columns change."""
+    rewritten: list[PodRow] = field(default_factory=list)
+    """Rows of which only bytes, hash and `last_seen` change."""
+    seen: list[bytes] = field(default_factory=list)
+    """Unchanged pods; only `last_seen` moves."""
+    dropped: list[bytes] = field(default_factory=list)
+    """Pods that leave the live ones."""
+    digests: dict[bytes, list[str]] = field(default_factory=dict)
+    """All digests of the live instances of a pod, in order, where they change."""
+    runs: list[tuple[bytes, RunKey]] = field(default_factory=list)
+    buried: list[TombstoneRow] = field(default_factory=list)
+    raised: list[bytes] = field(default_factory=list)
+    """Tombstones to drop: their pods live again."""
+    workloads: list[WorkloadRow] = field(default_factory=list)
+    lost_workloads: list[bytes] = field(default_factory=list)
+    namespaces: list[NamespaceRow] = field(default_factory=list)
+    lost_namespaces: list[bytes] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    """Namespace -> by how much its number of live pods changes; never 0."""
+    tombstones: int = 0
+    """By how much their number changes."""
+    upserted: int = 0
+    removed: int = 0
+
+    @property
+    def pods(self) -> int:
+        """By how much the number of live pods changes."""
+        return len(self.added) - len(self.dropped)
+
+    @property
+    def anything(self) -> bool:
+        """Whether more than `last_seen` changes."""
+        lists = (self.added, self.moved, self.rewritten, self.dropped, self.runs, self.buried, self.raised)
+        return any(lists) or any((self.workloads, self.lost_workloads, self.namespaces, self.lost_namespaces))
+
+    @property
+    def applied(self) -> Applied:
+        """The answer to the writer."""
+        return Applied(self.revision, self.upserted, len(self.seen), self.removed)
