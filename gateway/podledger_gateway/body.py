@@ -8,6 +8,7 @@ is read, an empty body is an empty message, and JSON is strict (no NaN literals,
 from __future__ import annotations
 
 import json
+from math import isinf
 from typing import Any
 
 from google.protobuf import json_format
@@ -62,6 +63,13 @@ def _refuse_constant(name: str) -> Any:
     raise BadJson(f"invalid JSON number {name}")
 
 
+def _number(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise BadJson(f"JSON number {text} is out of range")
+    return number
+
+
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
@@ -69,4 +77,4 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_members)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_number, object_pairs_hook=_members)

@@ -15,6 +15,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2
 
+from podledger_gateway.gostyle import printable
 from podledger_gateway.jsonforms import text
 
 ProfileName = Literal["rhacs-4.5", "rhacs-4.6", "grpc-gateway-v2", "rhacs-union"]
@@ -121,7 +122,7 @@ class ErrorBodies:
         return f'{{"error":{self._members(self.profile.stream, code, message, details)}}}'
 
     def _members(self, names: Sequence[str], code: int, message: str, details: Sequence[AnyMessage]) -> str:
-        status = self.http_status(code)
+        status, message = self.http_status(code), printable(message)
         values = {
             "code": str(code),
             "grpcCode": str(code),

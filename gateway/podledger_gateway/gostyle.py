@@ -21,9 +21,13 @@ _SHORT = {7: r"\a", 8: r"\b", 12: r"\f", 10: r"\n", 13: r"\r", 9: r"\t", 11: r"\
 _PRINTED = "LMNPS"
 """First letters of the Unicode categories that Go prints literally; the ASCII blank is added."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
+_TIE_BELOW_OVERFLOW = float.fromhex("0x1.ffffffp127")
+"""Half way between the greatest 32-bit value and the first that would overflow."""
 _DIGITS = "0123456789"
 _D = r"[0-9](?:_?[0-9])*"
 _H = r"[0-9a-fA-F](?:_?[0-9a-fA-F])*"
@@ -39,7 +43,7 @@ class _Alphabet:
         symbol = b"[A-Za-z0-9" + re.escape(last_two) + b"]"
         self.symbols = frozenset(byte for byte in range(256) if re.match(symbol, bytes([byte])))
         self.padded = re.compile(b"(?:S{4})*(?:S{2}==|S{3}=)?".replace(b"S", symbol))
-        self.quanta = re.compile(b"(?:(?:S[\\r\\n]*){4})*".replace(b"S", symbol))
+        self.quanta = re.compile(b"[\\r\\n]*(?:(?:S[\\r\\n]*){4})*".replace(b"S", symbol))
         self.to_standard = bytes.maketrans(last_two, b"+/")
 
 
@@ -60,6 +64,11 @@ def text_of(data: bytes) -> str:
 def is_utf8(text: str) -> bool:
     """Whether the bytes behind `text` are valid UTF-8."""
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def printable(text: str) -> str:
+    """The text with a replacement character for everything that UTF-8 cannot say."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def quote(text: str) -> str:
@@ -151,12 +160,14 @@ def _to_single(number: float) -> float:
 
 def _single(number: float, exact: Decimal) -> float:
     """Round `exact` to 32 bits, given its nearest double: where that is a tie, the exact value decides."""
-    nearest = _to_single(number)
     there = Decimal(number)
     if exact == there:
-        return nearest
-    beyond = _to_single(nextafter(number, inf if exact > there else -inf))
-    return beyond if number == (nearest + beyond) / 2 else nearest
+        return _to_single(number)
+    beside = _to_single(nextafter(number, inf if exact > there else -inf))
+    if abs(number) == _TIE_BELOW_OVERFLOW and abs(exact) < abs(there):
+        return beside
+    nearest = _to_single(number)
+    return beside if number == (nearest + beside) / 2 else nearest
 
 
 def decode_base64(text: str) -> bytes:

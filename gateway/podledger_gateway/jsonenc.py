@@ -17,13 +17,13 @@ import keyword
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf import descriptor_pool
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2
 
@@ -41,8 +41,9 @@ _BUILT_IN_POOLS = (error_details_pb2.DESCRIPTOR.pool, descriptor_pool.Default())
 """Where generated modules live; importing the error details of google.rpc makes them known there."""
 
 
-def encoder(descriptor: Descriptor) -> Callable[[bytes], bytes]:
+def encoder(kind: type[Message]) -> Callable[[bytes], bytes]:
     """The encoder of one message type: serialized message → JSON."""
+    descriptor = cast("Descriptor", kind.DESCRIPTOR)
     encode = Encoders((descriptor.file.pool,)).message(descriptor)
     return lambda data: encode(data).encode()
 

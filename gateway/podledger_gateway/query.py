@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from podledger_gateway.gostyle import quote, raw_bytes, text_of
+from podledger_gateway.gostyle import printable, quote, raw_bytes, text_of
 from podledger_gateway.leaves import Hints, query_leaves
 from podledger_gateway.rules import entry_fields, is_map
 from podledger_gateway.values import query_parser
@@ -40,13 +40,9 @@ class PopulationError(Exception):
     """The request message cannot be filled. `field` is the path as typed, empty if none is concerned."""
 
     def __init__(self, message: str, field: str = "") -> None:
-        self.message = _printable(message)
-        self.field = _printable(field)
+        self.message = printable(message)
+        self.field = printable(field)
         super().__init__(self.message)
-
-
-def _printable(text: str) -> str:
-    return text if text.isascii() else raw_bytes(text).decode("utf-8", "replace")
 
 
 def split_query(text: str) -> Pairs:

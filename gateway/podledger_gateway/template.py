@@ -159,7 +159,7 @@ class _Parser:
         if not self.text.startswith("/"):
             self.fail("a template starts with a slash")
         self.at = 1
-        if self.text == "/" or self.text.rpartition(":")[0] == "/":
+        if self.text == "/" or (self.text.rpartition(":")[0] == "/" and "/" not in self.text[1:]):
             self.segments.append("")
             self.verb, self.at = self.text[2:], len(self.text)
         else:

@@ -17,7 +17,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message_factory import GetMessageClass
 
 from podledger_gateway import gostyle, gotime
-from podledger_gateway.body import BadJson, parse_json
+from podledger_gateway.body import parse_json
 from podledger_gateway.jsonforms import WRAPPERS
 
 Parser = Callable[[str], Any]
@@ -174,7 +174,7 @@ def _json_parser(message: Descriptor) -> Parser:
     def parse(text: str) -> Any:
         try:
             return json_format.ParseDict(parse_json(gostyle.raw_bytes(text)), create())
-        except (BadJson, json_format.ParseError) as problem:
+        except (json_format.ParseError, ValueError, RecursionError) as problem:
             raise ValueError(f"proto: {problem}") from None
 
     return parse

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -39,7 +39,7 @@ from podledger.store.contract import Store
 from podledger.store.opening import open_store
 from podledger.telemetry import Telemetry
 from podledger_gateway import app as gateway
-from podledger_gateway.rules import bindings
+from podledger_gateway.rules import Binding, bindings
 from podledger_protos.api.v1 import pod_service_pb2
 from podledger_protos.podledger.ledger.v1 import ledger_service_pb2
 
@@ -132,9 +132,8 @@ def _chain(settings: Settings, store: Store, health: Health) -> Chain:
 async def _listening(settings: Settings, chain: Chain) -> AsyncIterator[Addresses]:
     """Both listeners; they stop together, and streams that run have a while to end."""
     door = GrpcDoor(chain, settings.grpc.listen, options=_grpc_options(settings), extra=_reflection(settings))
-    rest = gateway.application(
-        InProcessBackend(chain), bindings(SERVICES), settings.http, name="podledger", index=_index()
-    )
+    routes = bindings(SERVICES)
+    rest = gateway.application(InProcessBackend(chain), routes, settings.http, name="podledger", index=_index(routes))
     grpc = await door.start()
     try:
         address = parse_address(settings.http.listen)
@@ -185,9 +184,10 @@ def _within_descriptors(settings: Settings) -> Settings:
     )
 
 
-def _index() -> dict[str, object]:
+def _index(routes: Sequence[Binding]) -> dict[str, object]:
     """What REST answers at /, for people who come without a manual."""
-    return {"name": "podledger", "version": version("podledger")}
+    paths = [f"{route.http_method} {route.template}" for route in routes]
+    return {"name": "podledger", "version": version("podledger"), "paths": [*paths, "GET /healthz"]}
 
 
 # ----------------------------------------------------------------------------------- telling and ending

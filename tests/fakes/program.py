@@ -61,6 +61,7 @@ def run(
 def serving(home: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
     """Serve on free ports until the block ends."""
     ready = home / "ready.json"
+    ready.unlink(missing_ok=True)
     command = [
         str(PROGRAM), "serve", *arguments, "--ready-file", str(ready),
         "--set", "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0",

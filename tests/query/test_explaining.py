@@ -106,7 +106,7 @@ def test_what_is_no_test_is_a_mistake_of_the_program():
         words_of("no test", field("Pod Name"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(strategies.query_texts())
 def test_every_accepted_query_is_explained(text):
     try:

@@ -82,7 +82,7 @@ def list_pods(
         page = PodsResponse.FromString(reply)
         chosen = output.choose(form)
         if chosen == "json":
-            click.echo(encoder(PodsResponse.DESCRIPTOR)(reply))
+            click.echo(encoder(PodsResponse)(reply))
         else:
             _print(page.pods, chosen, channel)
     if initial.get("x-podledger-truncated") == "true":
@@ -190,9 +190,9 @@ def _print(found: Iterable[Pod], form: str, channel: grpc.Channel) -> None:
 
 def _print_json(found: Iterable[Pod], form: str) -> None:
     """The JSON of the REST API, a pod at a time: lines, or one array."""
-    encode = encoder(Pod.DESCRIPTOR)
+    encode = encoder(Pod)
     separator, opening, closing = (b"\n", b"", b"\n") if form == "ndjson" else (b",\n", b"[", b"]\n")
-    out = click.get_binary_stream("stdout")
+    out = sys.stdout.buffer
     written = False
     out.write(opening)
     for pod in found:

@@ -59,7 +59,7 @@ class LocalSink:
 
     async def flush(self, checkpoint: Checkpoint | None = None) -> None:
         """Apply what is waiting; with a checkpoint, in the transaction that stores it."""
-        if not self._waiting:
+        if not self._waiting and checkpoint is None:
             return
         waiting, self._waiting = self._waiting, []
         applied = await self.store.apply(

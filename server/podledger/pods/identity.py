@@ -23,7 +23,6 @@ NO_CLUSTER = bytes(16)
 _PODS = uuid.UUID("32581326-b68f-49f5-a8a2-83853cac8813")
 """Namespace of pod ids (pod-service 10)."""
 _URN = b"urn:uuid:"
-_DASHES = (8, 13, 18, 23)
 
 _LETTERS_AND_DIGITS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _NAMESPACE = _LETTERS_AND_DIGITS | {"-"}
@@ -75,7 +74,7 @@ def parse_uuid(text: str) -> bytes:
         data = data[1:37]
     elif len(data) != 36:
         raise ValueError(f"invalid UUID length: {len(data)}")
-    if any(data[position] != ord("-") for position in _DASHES):
+    if data[8:24:5] != b"----":
         raise ValueError("invalid UUID format")
     return _unhex(data[:8] + data[9:13] + data[14:18] + data[19:23] + data[24:])
 

@@ -5,12 +5,12 @@ values, arguments, volumes and messages cannot reach a log, a queue or a disk. E
 and accepts null, because servers leave out and null what they like; times stay text until mapping.
 What remains wrong makes the object malformed: `BadInput`, with a text that names the field.
 
-Lists, watch frames and files are cut into objects elsewhere.
+The text of a file may be a list; `split_items` cuts it into objects without decoding them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -252,16 +252,11 @@ def decode_head(data: bytes) -> Head:
     return Head(*(value if isinstance(value, str) else "" for value in told))
 
 
-def project(data: bytes, decode: Callable[[bytes], Pod | OwnerObject | NamespaceObject] = decode_pod) -> bytes:
+def encode(found: Pod | OwnerObject | NamespaceObject) -> bytes:
     """Compact JSON of the read fields only: what may be put aside before it is mapped.
 
-    `decode` says what the object is; the result decodes to the same value. Raises what it raises.
+    It decodes to the same value, without the annotation that repeats the object.
     """
-    return encode(decode(data))
-
-
-def encode(found: Pod | OwnerObject | NamespaceObject) -> bytes:
-    """Compact JSON of a decoded object; decodes to the same value, but for the annotation that repeats the object."""
     metadata = found.metadata
     if isinstance(metadata, Metadata) and _LAST_APPLIED in (metadata.annotations or ()):
         metadata = msgspec.structs.replace(metadata, annotations=kept_annotations(metadata))

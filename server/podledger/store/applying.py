@@ -27,7 +27,17 @@ from podledger.pods.identity import NO_CLUSTER, RunKey, parse_uuid, uuid_or_none
 from podledger.pods.merging import MergeMode, merge
 from podledger.pods.workloads import derive
 from podledger.store.contract import Batch, NamespaceUpdate, OwnerUpdate, Removal, Upsert
-from podledger.store.rows import Changes, Ledger, NamespaceRow, Newest, PodRow, Rows, TombstoneRow, WorkloadRow
+from podledger.store.rows import (
+    Changes,
+    Ledger,
+    NamespaceRow,
+    Newest,
+    PodRow,
+    Rows,
+    TombstoneRow,
+    WorkloadRow,
+    packed,
+)
 from podledger_protos.podledger.ingest.v1.record_pb2 import PodRecord, TopOwner
 from podledger_protos.storage.deployment_pb2 import ContainerInstance, Pod
 
@@ -127,13 +137,6 @@ def _created(pod: Pod) -> int | None:
 
 def _digests(pod: Pod) -> list[str]:
     return [instance.image_digest for instance in pod.live_instances]
-
-
-def _taken_apart(record: PodRecord) -> tuple[bytes, bytes]:
-    """Message, and record without it. The record has no pod afterwards."""
-    message = record.pod.SerializeToString(deterministic=True)
-    record.ClearField("pod")
-    return message, record.SerializeToString(deterministic=True)
 
 
 # ------------------------------------------------------------------------------------------- one batch
@@ -257,7 +260,7 @@ class _Application:
     def _row(self, pod: _Pod) -> PodRow:
         record, last = pod.current(), pod.last
         name, namespace, created = record.pod.name, record.pod.namespace, _created(record.pod)
-        message, side = _taken_apart(record)
+        message, side = packed(record)
         return PodRow(
             id=pod.id,
             name=name,
@@ -278,7 +281,7 @@ class _Application:
         last, changes = pod.last, self._changes
         message, side = (last.pod, last.side) if last is not None else (None, None)
         if pod.record is not None:
-            message, side = _taken_apart(pod.record)
+            message, side = packed(pod.record)
         first_seen, last_seen = (last.first_seen, last.last_seen) if last is not None else (None, None)
         if pod.touched == "upserted":
             first_seen, last_seen = first_seen or self._now, self._now
@@ -329,10 +332,9 @@ class _Application:
     def _workload(self, id_: bytes, old: WorkloadRow | None, pods: Sequence[_Pod]) -> WorkloadRow | None:
         """The row as its newest pod tells it. All pods are looked at only when the newest may have gone."""
         best = max(pods, key=lambda pod: pod.newest().rank, default=None)
-        if old is not None and not self._is_changed(old.newest.pod):
-            if best is None or best.newest().rank < old.newest.rank:
+        if old is not None and (best is None or best.newest().rank < old.newest.rank):
+            if not self._is_changed(old.newest.pod):
                 return old
-        elif old is not None and (best is None or best.newest().rank < old.newest.rank):
             best = self._newest_of_all(id_, best)
         return self._derive(best) if best is not None else None
 
@@ -422,6 +424,8 @@ class _Namespaces:
     def placed(self, row: WorkloadRow) -> WorkloadRow:
         """The row with the uid that its namespace has now."""
         id_ = self.id_of(row.workload.namespace)
+        if row.workload.namespace_id == id_:
+            return row
         return replace(row, workload=replace(row.workload, namespace_id=id_))
 
     def write(self, changes: Changes) -> None:

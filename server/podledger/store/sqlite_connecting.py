@@ -21,14 +21,27 @@ from podledger.query.patterns import compile_regex, like, regex_search
 
 Result = TypeVar("Result")
 
-PAGE_BYTES = 16384
-"""A page holds several pods. With the usual 4 KiB most pods would spill into pages of their own."""
+_PRAGMAS: dict[str, str | int] = {
+    "page_size": 16384,  # holds several pods; with 4 KiB most of them would spill into pages of their own
+    "journal_mode": "WAL",
+    "journal_size_limit": 4 * 1024 * 1024,
+    "wal_autocheckpoint": 250,
+    "foreign_keys": 1,
+    "mmap_size": 0,
+    "temp_store": "MEMORY",
+    "trusted_schema": 0,
+    "cell_size_check": 1,
+}
+
 BUSY_MILLISECONDS = 5000
 """Safety only: a second process may write too. Never a means of scheduling."""
 STEPS_PER_CHECK = 1000
 """SQLite instructions between two looks at the clock; well below a millisecond."""
 CALLS_PER_CHECK = 200
 """Calls of our SQL functions between two looks at the clock (pod-service 3.9)."""
+READER_CACHE_KIB = 2 * 1024
+WRITER_CACHE_KIB = 64 * 1024
+"""A batch touches a page per pod in each index; what does not fit is written before the commit, and again."""
 REMEMBERED_ANSWERS = 16384
 """Answers kept during a job: namespaces, types and cluster names recur in row after row."""
 
@@ -113,31 +126,21 @@ class Session:
         return holds
 
 
-def connect(path: Path, *, writes: bool, synchronous: str) -> Session:
+def connect(path: Path, *, writes: bool, synchronous: str, cache_kib: int = 0) -> Session:
     """Open a file that exists, with the settings of operations 10."""
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
-    connection.set_busy_timeout(BUSY_MILLISECONDS)
-    for name, value in _pragmas(writes=writes, synchronous=synchronous).items():
-        connection.pragma(name, value)
-    return Session(connection)
-
-
-def _pragmas(*, writes: bool, synchronous: str) -> dict[str, str | int]:
-    common: dict[str, str | int] = {
-        "page_size": PAGE_BYTES,
-        "journal_mode": "WAL",
-        "synchronous": synchronous,
-        "journal_size_limit": 4 * 1024 * 1024,
-        "wal_autocheckpoint": 250,
-        "foreign_keys": "ON",
-        "mmap_size": 0,
-        "temp_store": "MEMORY",
-        "trusted_schema": "OFF",
-        "cell_size_check": "ON",
-    }
-    # A batch touches a page per pod in each index: a small cache would write them before the commit.
-    return common | ({"cache_size": -32 * 1024} if writes else {"cache_size": -2 * 1024, "query_only": "ON"})
+    try:
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        for name, value in _PRAGMAS.items():
+            connection.pragma(name, value)
+        connection.pragma("synchronous", synchronous)
+        connection.pragma("cache_size", -(cache_kib or (WRITER_CACHE_KIB if writes else READER_CACHE_KIB)))
+        connection.pragma("query_only", 0 if writes else 1)
+        return Session(connection)
+    except BaseException:
+        connection.close(force=True)
+        raise
 
 
 # ----------------------------------------------------------------------------------------- SQL functions

@@ -1,8 +1,9 @@
 """The reads of the embedded engine: functions of a `Session`, each of them one short read.
 
-First the keys of the pods, in order, from indexes alone; then their messages by key. Both see the same
-state of the database: a transaction of reads is open for that long. Only where nothing is filtered and
-the order is the one of the keys, one statement does both.
+An inner SELECT finds the keys of the pods, in order, on indexes alone; the outer one fetches the message
+of each as it comes. SQLite runs the inner one as a co-routine, so its order is the order of the result,
+and it ends with the last row that is wanted. A read of several statements holds a transaction around
+them and sees one state of the database.
 """
 
 # ruff: noqa: S608 - statements are put together here, from constants
@@ -14,8 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-import apsw
 
 from podledger.pods.identity import NO_CLUSTER, PodKey
 from podledger.query.paging import Paging, SortKey
@@ -36,8 +35,10 @@ from podledger.store.sqlite_paths import (
 
 SLICE_ROWS = 16384
 """Pods that one step of a filtered scan looks at, at most; some ten milliseconds."""
+FETCHED_ON_LOOP = 256
+SKIPPED_ON_LOOP = 8192
+"""Limit and offset of a page that is read on the event loop; two milliseconds, when nothing is cached."""
 
-_FETCH = "SELECT blob FROM pods WHERE cluster_id = ? AND id = ?"
 _IN_KEY_ORDER = "ORDER BY p.cluster_id, p.id"
 
 
@@ -56,13 +57,15 @@ def page(session: Session, query: Query, scope: Scope, paging: Paging) -> Page:
     """One window of the ordered matches."""
     with _snapshot(session):
         path = find_path(session, query, scope)
-        keys = _keys(session, page_statement(query, scope, paging, path))
-        messages = [blob for (blob,) in session.connection.executemany(_FETCH, keys[: paging.limit])]
-    return Page(tuple(messages), more=len(keys) > paging.limit)
+        statement = _with_messages(page_statement(query, scope, paging, path))
+        messages = [row[2] for row in session.connection.execute(statement.text, statement.args)]
+    return Page(tuple(messages[: paging.limit]), more=len(messages) > paging.limit)
 
 
-def _keys(session: Session, statement: Sql) -> list[PodKey]:
-    return list(map(PodKey._make, session.connection.execute(statement.text, statement.args)))
+def _with_messages(keys: Sql) -> Sql:
+    """The keys that a statement gives, in its order, with the messages of their pods."""
+    text = f"SELECT k.cluster_id, k.id, m.blob FROM ({keys.text}) AS k CROSS JOIN pods AS m"
+    return Sql(f"{text} ON m.cluster_id = k.cluster_id AND m.id = k.id", keys.args)
 
 
 def page_statement(query: Query, scope: Scope, paging: Paging, path: Path | None) -> Sql:
@@ -93,11 +96,11 @@ def _index_in_order(order: Sequence[SortKey]) -> str:
     return served.get(first.column, "pods_by_key") if first.table == "pods" else "pods_by_key"
 
 
-def is_bounded(query: Query, scope: Scope, paging: Paging, *, rows: int) -> bool:
+def is_bounded(query: Query, scope: Scope, paging: Paging) -> bool:
     """Whether a page touches few rows whatever the table holds: nothing is tested, and an index has the order."""
     ordered = len(paging.order) <= 1 and not any(key.descending for key in paging.order)
-    free = scope.everything and not query.conditions
-    return free and ordered and _index_in_order(paging.order) != "pods_by_key" and paging.limit + paging.offset <= rows
+    free = scope.everything and not query.conditions and _index_in_order(paging.order) != "pods_by_key"
+    return free and ordered and paging.limit <= FETCHED_ON_LOOP and paging.offset <= SKIPPED_ON_LOOP
 
 
 def get(session: Session, scope: Scope, key: PodKey) -> bytes | None:
@@ -238,47 +241,39 @@ def _unfiltered(
 ) -> tuple[Chunk | None, Position | None]:
     behind = _behind(walk, position)
     text = f"SELECT p.cluster_id, p.id, p.blob FROM pods AS p WHERE {behind.text} {_IN_KEY_ORDER} LIMIT ?"
-    messages: list[bytes] = []
-    row: tuple[Any, ...] = position.after
-    with _rows(session.connection.execute(text, (*behind.args, rows))) as found:
-        for row in found:
-            messages.append(row[2])
-            size -= len(row[2])
-            if size <= 0:
-                break
-    if not messages:
-        return None, _next(walk, position)
-    last = PodKey(row[0], row[1])
-    full = size <= 0 or len(messages) == rows
-    return Chunk(tuple(messages), last), Position(position.cluster, last) if full else _next(walk, position)
+    found, full = _read(session, Sql(text, (*behind.args, rows)), rows, size)
+    return found, Position(position.cluster, found.last) if found and full else _next(walk, position)
 
 
 def _filtered(
     session: Session, walk: Walk, position: Position, rows: int, size: int
 ) -> tuple[Chunk | None, Position | None]:
     with _snapshot(session):
-        keys = _keys(session, scan_statement(walk, position, rows))
-        messages = _messages_up_to(session, keys, size)
-        found = Chunk(tuple(messages), keys[len(messages) - 1]) if messages else None
-        if found is not None and (len(messages) < len(keys) or len(keys) == rows):
+        found, full = _read(session, _with_messages(scan_statement(walk, position, rows)), rows, size)
+        if found and full:
             return found, Position(position.cluster, found.last)
         return found, _end_of_slice(session, walk, position) or _next(walk, position)
 
 
-@contextmanager
-def _rows(cursor: apsw.Cursor) -> Iterator[Iterator[tuple[Any, ...]]]:
-    """Rows of which the last ones may stay unread; the statement ends with the block."""
+def _read(session: Session, statement: Sql, rows: int, size: int) -> tuple[Chunk | None, bool]:
+    """A chunk of keys and messages, and whether a bound ended it."""
+    messages: list[bytes] = []
+    row: tuple[Any, ...] = ()
+    cursor = session.connection.execute(statement.text, statement.args)
     try:
-        yield cursor
+        for row in cursor:
+            messages.append(row[2])
+            size -= len(row[2])
+            if size <= 0:
+                break
     finally:
-        cursor.close(force=True)
+        cursor.close(force=True)  # rows may be left
+    full = size <= 0 or len(messages) == rows
+    return (Chunk(tuple(messages), PodKey(row[0], row[1])) if messages else None), full
 
 
 def scan_statement(walk: Walk, position: Position, rows: int) -> Sql:
-    """The keys of the next matches: all of a path, or those among the next pods in the order of keys.
-
-    The inner SELECT of a slice yields its rows one by one, in order, and ends with the last that is wanted.
-    """
+    """The keys of the next matches: all of a path, or those among the next pods in the order of keys."""
     behind = _behind(walk, position)
     if walk.path is not None:
         found = _candidates(walk.path, walk="", where=Sql(f"{behind.text} AND {walk.where.text}"))
@@ -300,15 +295,3 @@ def _end_of_slice(session: Session, walk: Walk, position: Position) -> Position 
     text = f"SELECT p.cluster_id, p.id {pods} WHERE {behind.text} {_IN_KEY_ORDER} LIMIT 1 OFFSET {SLICE_ROWS - 1}"
     last = session.connection.execute(text, behind.args).get
     return None if last is None else Position(position.cluster, PodKey(*last))
-
-
-def _messages_up_to(session: Session, keys: Sequence[PodKey], size: int) -> list[bytes]:
-    """Messages by key, up to the one that reaches the size."""
-    messages: list[bytes] = []
-    with _rows(session.connection.executemany(_FETCH, keys)) as found:
-        for (blob,) in found:
-            messages.append(blob)
-            size -= len(blob)
-            if size <= 0:
-                break
-    return messages

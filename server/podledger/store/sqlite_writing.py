@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from operator import attrgetter
 from typing import Any
 
 from podledger.errors import AlreadyExists, Fenced, NotFound
@@ -32,6 +32,14 @@ _POD = "id, name, namespace, deploymentid, created, uid, owner_uid, hash, first_
 _TOMBSTONE = "id, reason, generation, first_seen, last_seen, deleted_at, blob, side"
 _WORKLOAD = "id, name, type, namespace, namespaceid, clustername, newest_pod, newest_created, newest_uid"
 _NAMESPACE = "id, name, labels, annotations"
+_STAGED = "kind, key, version, name, payload"
+
+_tombstone_cells = attrgetter(*["id", "reason", "generation", "first_seen", "last_seen", "deleted_at", "pod", "side"])
+_workload_cells = attrgetter(
+    *(f"workload.{name}" for name in ("deployment_id", "name", "type", "namespace", "namespace_id", "cluster_name")),
+    *(f"newest.{name}" for name in ("pod", "created", "uid")),
+)
+_staged_cells = attrgetter(*_STAGED.split(", "))
 
 
 # ---------------------------------------------------------------------------------------------- reading
@@ -213,20 +221,7 @@ def _write_tombstones(session: Session, cluster: bytes, changes: Changes) -> Non
     _each(
         session,
         f"INSERT INTO tombstones (cluster_id, {_TOMBSTONE}, rev) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(cluster, *_tombstone(row), changes.revision) for row in changes.buried],
-    )
-
-
-def _tombstone(row: TombstoneRow) -> tuple[Any, ...]:
-    return (
-        row.id,
-        row.reason,
-        row.generation,
-        row.first_seen,
-        row.last_seen,
-        row.deleted_at,
-        row.pod,
-        row.side,
+        [(cluster, *_tombstone_cells(row), changes.revision) for row in changes.buried],
     )
 
 
@@ -238,7 +233,7 @@ def _write_workloads(session: Session, cluster: bytes, changes: Changes) -> None
         "ON CONFLICT (cluster_id, id) DO UPDATE SET name = excluded.name, type = excluded.type, "
         "namespace = excluded.namespace, namespaceid = excluded.namespaceid, clustername = excluded.clustername, "
         "newest_pod = excluded.newest_pod, newest_created = excluded.newest_created, newest_uid = excluded.newest_uid",
-        [(cluster, *astuple(row.workload), *astuple(row.newest)) for row in changes.workloads],
+        [(cluster, *_workload_cells(row)) for row in changes.workloads],
     )
 
 
@@ -386,8 +381,6 @@ def _remove_tombstones(session: Session, cluster: bytes) -> bool:
 
 # ---------------------------------------------------------------------------------------------- staging
 
-_STAGED = "kind, key, version, name, payload"
-
 
 def stage(session: Session, name: str, rows: Sequence[Staged]) -> int:
     """Put rows on a stage; the number of clashes among them."""
@@ -405,7 +398,7 @@ def stage(session: Session, name: str, rows: Sequence[Staged]) -> int:
     session.connection.executemany(
         f"INSERT INTO staging (stage, {_STAGED}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (stage, kind, key) "
         "DO UPDATE SET version = excluded.version, name = excluded.name, payload = excluded.payload",
-        [(name, *astuple(kept[row])) for row in sorted(kept)],
+        [(name, *_staged_cells(kept[row])) for row in sorted(kept)],
     )
     return clashes
 

@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS pods (
     uid TEXT NOT NULL,
     owner_uid TEXT,                     -- tracked direct owner
     blob BLOB NOT NULL,                 -- storage.Pod
-    side BLOB NOT NULL,                 -- PodRecord without the pod
+    side BLOB NOT NULL,                 -- the rest of the PodRecord, deflated against the blob
     PRIMARY KEY (cluster_id, id)
 ) STRICT, WITHOUT ROWID;
 
