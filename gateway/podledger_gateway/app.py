@@ -13,7 +13,6 @@ import time
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from aiohttp import HttpVersion11, web
 from google.protobuf.message import DecodeError
@@ -23,7 +22,7 @@ from podledger_gateway.answers import HSTS, Answers, respond
 from podledger_gateway.backend import Backend, BackendError, Reply
 from podledger_gateway.bodies import Bodies
 from podledger_gateway.body import BadJson
-from podledger_gateway.endpoint import Endpoint, Request
+from podledger_gateway.endpoint import Endpoint, Parts, Request
 from podledger_gateway.errors import (
     DEADLINE_EXCEEDED,
     DEADLINE_TEXT,
@@ -37,13 +36,12 @@ from podledger_gateway.errors import (
     field_violation,
 )
 from podledger_gateway.forms import FORMS
-from podledger_gateway.gostyle import text_of
 from podledger_gateway.guard import Guard
 from podledger_gateway.health import Health
 from podledger_gateway.jsonenc import Encoders
 from podledger_gateway.metadata import BadHeader, parse_timeout, request_metadata, response_headers, trailer_headers
 from podledger_gateway.pages import METHODS, Page, health_page, index_page
-from podledger_gateway.query import Pairs, PopulationError, ignored_header, split_query
+from podledger_gateway.query import PopulationError, ignored_header
 from podledger_gateway.routes import NotFound, Route, Router, WrongMethod
 from podledger_gateway.rules import Binding
 from podledger_gateway.serving import SERVED, Server, serve
@@ -290,18 +288,17 @@ class Gateway:
             return await self._filled(ask, route, endpoint, body)
 
     async def _filled(self, ask: Ask, route: Route, endpoint: Endpoint, body: bytes) -> Request:
-        fill = partial(self._fill, ask, route, endpoint, body)
-        large = len(body) + len(ask.query) >= _THREAD_FROM
-        return await asyncio.to_thread(fill) if large else fill()
-
-    def _fill(self, ask: Ask, route: Route, endpoint: Endpoint, body: bytes) -> Request:
-        """Fill the message; of a form the body's parameters come before those of the query."""
-        form: Pairs = split_query(text_of(body)) if route.form else ()
-        pairs = () if endpoint.binding.body == "*" else split_query(ask.query)
         headers = ask.http.headers
-        strict = self._settings.strict_query_params or negotiation.prefers_strict(headers.getall("Prefer", ()))
-        content_type = headers.get("Content-Type", "")
-        return endpoint.request(route.values, [*form, *pairs], body=body, content_type=content_type, strict=strict)
+        parts = Parts(
+            query=ask.query,
+            body=body,
+            form=route.form,
+            content_type=headers.get("Content-Type", ""),
+            strict=self._settings.strict_query_params or negotiation.prefers_strict(headers.getall("Prefer", ())),
+        )
+        if len(body) + len(ask.query) >= _THREAD_FROM:
+            return await asyncio.to_thread(endpoint.request, route.values, parts)
+        return endpoint.request(route.values, parts)
 
     def _population_refusal(self, problem: PopulationError) -> Refusal:
         details = [field_violation(problem.message, problem.field)] if self._settings.error_details else []

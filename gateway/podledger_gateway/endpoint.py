@@ -15,8 +15,9 @@ from google.protobuf.message import EncodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from podledger_gateway.body import merge_body
+from podledger_gateway.gostyle import text_of
 from podledger_gateway.jsonenc import Encoders
-from podledger_gateway.query import Pairs, PopulationError, Populator
+from podledger_gateway.query import PopulationError, Populator, split_query
 from podledger_gateway.rules import Binding
 from podledger_gateway.settings import GatewaySettings
 from podledger_gateway.variables import Variables
@@ -30,6 +31,20 @@ class Request:
 
     message: bytes
     ignored: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a request message is made of, beside the path."""
+
+    query: str = ""
+    """Raw, without the question mark."""
+    body: bytes = b""
+    form: bool = False
+    """Whether the body is a form; its parameters then come before those of the query."""
+    content_type: str = ""
+    strict: bool = False
+    """Whether unknown parameters are errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +75,21 @@ class Endpoint:
         self.encode = encoders.message(binding.response) if field is None else encoders.field(field)
         self._reply_class = GetMessageClass(binding.response)
 
-    def request(
-        self, values: Sequence[str], pairs: Pairs, *, body: bytes = b"", content_type: str = "", strict: bool = False
-    ) -> Request:
-        """Fill the request message. Raises `PopulationError` and `body.BadJson`."""
+    def request(self, values: Sequence[str], parts: Parts) -> Request:
+        """Fill the request message. Raises `PopulationError` and `body.BadJson`.
+
+        Path variables come before the query is looked at, but a form is read before both: so the first
+        error is that of the reference.
+        """
         message = self._class()
+        form = split_query(text_of(parts.body)) if parts.form else ()
         if self.binding.body:
-            self._read_body(message, body, content_type)
+            self._read_body(message, parts.body, parts.content_type)
         self._variables.set(message, values)
-        ignored = [] if self.binding.body == "*" else self._populator.populate(message, pairs, strict=strict)
+        ignored: Sequence[str] = ()
+        if self.binding.body != "*":
+            pairs = [*form, *split_query(parts.query)]
+            ignored = self._populator.populate(message, pairs, strict=parts.strict)
         try:
             return Request(message.SerializeToString(), ignored)
         except EncodeError as problem:

@@ -49,7 +49,7 @@ def single(number: float) -> str:
     """The shortest form that is read back as the same 32-bit value."""
     if not isfinite(number):
         return _not_finite(number)
-    for digits in range(6, 9):
+    for digits in range(1, 9):
         shorter = f"{number:.{digits}g}"
         if struct.unpack("<f", struct.pack("<f", float(shorter)))[0] == number:
             return shorter

@@ -27,6 +27,10 @@ _PERMANENT = frozenset(
 """Headers that become `grpcgateway-<name>`. `Host` is on the list of the reference too, but its HTTP
 server takes it out of the headers before: it arrives as `x-forwarded-host` alone."""
 
+_CACHE_CONTROL = "grpcgateway-cache-control"
+"""Set for `Pragma: no-cache` alone too, which means the same (RFC 9111 5.4): the reference's HTTP server
+adds the header."""
+
 _PREFIX = "grpc-metadata-"
 _RESERVED = frozenset(
     (
@@ -84,6 +88,8 @@ def request_metadata(
             host = value
     if not any(key == "authorization" for key, _ in pairs):
         pairs.extend(claimed)
+    if ("grpcgateway-pragma", "no-cache") in pairs and not any(key == _CACHE_CONTROL for key, _ in pairs):
+        pairs.append((_CACHE_CONTROL, "no-cache"))
     if forwarded_host or host:
         pairs.append(("x-forwarded-host", forwarded_host or host))
     if chain := [*forwarded_for, *([peer] if peer else [])]:

@@ -256,7 +256,7 @@ def _listener_problems(name: str, listen: str) -> Iterator[str]:
     if not address.local:
         yield (
             f"{name}: {listen} can be reached from other machines, and this release has neither TLS nor "
-            "authentication; listen on 127.0.0.1, [::1] or unix:PATH and let a proxy or tunnel lead there"
+            "authentication; listen on 127.0.0.1, [::1] or unix:PATH and reach it through a tunnel"
         )
 
 
@@ -370,15 +370,15 @@ def _expectation(error: ErrorDetails) -> str:
         case "literal_error":
             return f"must be {context['expected'].replace(chr(39), '')}"
         case "greater_than_equal":
-            return f"must be at least {context['ge']}"
+            return f"must be at least {context['ge']:g}"
         case "greater_than":
-            return f"must be more than {context['gt']}"
+            return f"must be more than {context['gt']:g}"
         case "less_than_equal":
-            return f"must be at most {context['le']}"
-        case "less_than":
-            return f"must be less than {context['lt']}"
+            return f"must be at most {context['le']:g}"
         case "string_type" | "path_type":
             return "must be a text"
+        case "tuple_type":
+            return "must be a list of texts"
         case "value_error":
             return str(context["error"])
     return error["msg"][:1].lower() + error["msg"][1:]

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import structlog
 
+from podledger.errors import BadInput
 from podledger.floors import raise_descriptor_limit
 from podledger.ingest.demo import load_demo
 from podledger.listeners import parse_address
@@ -36,9 +37,11 @@ from podledger.rpc.ledger import LedgerMethods
 from podledger.rpc.pods import PodMethods
 from podledger.settings import Settings
 from podledger.store.contract import Store
+from podledger.store.metering import MeteredReads
 from podledger.store.opening import open_store
 from podledger.telemetry import Telemetry
 from podledger_gateway import app as gateway
+from podledger_gateway.guard import LOOPBACK_NAMES
 from podledger_gateway.rules import Binding, bindings
 from podledger_protos.api.v1 import pod_service_pb2
 from podledger_protos.podledger.ledger.v1 import ledger_service_pb2
@@ -108,7 +111,7 @@ def _chain(settings: Settings, store: Store, health: Health) -> Chain:
     query, export = settings.query, settings.export
     telemetry = Telemetry()
     pods = PodMethods(
-        store,
+        MeteredReads(store, telemetry, engine=settings.store.url.partition(":")[0]),
         telemetry,
         limits=QueryLimits(
             max_bytes=query.max_bytes,
@@ -132,18 +135,33 @@ def _chain(settings: Settings, store: Store, health: Health) -> Chain:
 async def _listening(settings: Settings, chain: Chain) -> AsyncIterator[Addresses]:
     """Both listeners; they stop together, and streams that run have a while to end."""
     door = GrpcDoor(chain, settings.grpc.listen, options=_grpc_options(settings), extra=_reflection(settings))
-    routes = bindings(SERVICES)
-    rest = gateway.application(InProcessBackend(chain), routes, settings.http, name="podledger", index=_index(routes))
     grpc = await door.start()
     try:
-        address = parse_address(settings.http.listen)
-        server = await gateway.serve(rest, address.host or address.path, address.port, settings.http)
-        try:
-            yield Addresses(grpc, server.address)
-        finally:
-            await asyncio.gather(server.close(), door.stop(settings.drain.grace_seconds))
-    finally:
+        rest = await _rest(settings, chain)
+    except BaseException:
         await door.stop(0)
+        raise
+    try:
+        yield Addresses(grpc, rest.address)
+    finally:
+        await asyncio.gather(rest.close(), door.stop(settings.drain.grace_seconds))
+
+
+async def _rest(settings: Settings, chain: Chain) -> gateway.Server:
+    """The gateway in this process. Every caller is local, so the Host names that it answers to are local too."""
+    address, routes = parse_address(settings.http.listen), bindings(SERVICES)
+    application = gateway.application(
+        InProcessBackend(chain),
+        routes,
+        settings.http,
+        name="podledger",
+        index=_index(routes),
+        local_names={*LOOPBACK_NAMES, address.host},
+    )
+    try:
+        return await gateway.serve(application, address.host or str(address), address.port, settings.http)
+    except OSError as error:
+        raise BadInput(f"cannot listen on {address} for HTTP: is another program using it?") from error
 
 
 def _grpc_options(settings: Settings) -> GrpcOptions:
@@ -202,11 +220,12 @@ def _write_ready(path: Path, addresses: Addresses) -> None:
 
 def _announcement(settings: Settings, addresses: Addresses) -> str:
     """For people: where it is, where the data is, what to try."""
+    rest = addresses.http if addresses.http.startswith("unix:") else f"http://{addresses.http}"
     return "\n".join(
         [
             f"gRPC  {addresses.grpc}",
-            f"REST  http://{addresses.http}" if not addresses.http.startswith("unix:") else f"REST  {addresses.http}",
-            f"Data  {settings.store.url}",
+            f"REST  {rest}",
+            f"Data  {settings.store.url.removeprefix('sqlite:///')}",
             f"Try   podledger pods list 'Namespace:kube-system' --server {addresses.grpc}",
         ]
     )

@@ -87,7 +87,7 @@ def test_wrong_usage_ends_with_status_2(arguments: tuple[str, ...], expected: st
     ("text", "expected"),
     [
         ('{"items": [', "Error: {path} is not valid JSON: Input data was truncated at line 1, column 12\n"),
-        ("a: [", "Error: {path} is not usable YAML: did not find expected node content at line 1, column 5\n"),
+        ("a: [", "Error: {path} is not usable YAML: did not find expected node content at line 2, column 1\n"),
         ("[]", "Error: the input holds no pod, owner or namespace; --allow-empty accepts that\n"),
     ],
 )
@@ -105,6 +105,7 @@ def test_an_unusable_file_is_one_sentence(text: str, expected: str, tmp_path: Pa
 
 def test_the_merge_mode_comes_from_the_settings(tmp_path: Path) -> None:
     finished = {**pod(1), "status": {"phase": "Succeeded"}}
+    run(tmp_path, "import", *NEW, "-", stdin=json.dumps(pod(1)).encode())
 
     done = run(
         tmp_path, "import", *NEW, "--set", "ingest.merge_mode=stackrox", "-", stdin=json.dumps(finished).encode()

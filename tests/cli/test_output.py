@@ -54,3 +54,11 @@ def test_off_a_terminal_the_default_is_ndjson(
     asked: str | None, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert output.choose(asked) == expected
+
+
+def test_a_rich_table_shows_brackets_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names are no markup."""
+    pytest.importorskip("rich", reason="the extra `tables` is not installed")
+
+    assert output._write_rich([["[red]x", "1"]], ["NAME", "PODS"])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["NAME", "PODS"], ["[red]x", "1"]]

@@ -13,6 +13,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, json_format, messag
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from grpc_tools import protoc
+
 from podledger_protos.api.v1 import pod_service_pb2
 
 VECTORS = Path(__file__).parents[1] / "data" / "gateway.json"

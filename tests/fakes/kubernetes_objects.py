@@ -36,7 +36,9 @@ def pod(**parts: Any) -> Pod:
     return decode_pod(json.dumps(pod_object(**parts)).encode())
 
 
-def mapped(owners: Owners | None = None, *, mode: MergeMode = "dedupe", cluster_id: str = CLUSTER, **parts: Any) -> Mapped:
+def mapped(
+    owners: Owners | None = None, *, mode: MergeMode = "dedupe", cluster_id: str = CLUSTER, **parts: Any
+) -> Mapped:
     """A pod, decoded and mapped; arguments as for `pod_object`."""
     return map_pod(pod(**parts), cluster_id=cluster_id, owners=owners or Owners(), mode=mode)
 
@@ -48,7 +50,12 @@ def running(name: str = "web", **fields: Any) -> dict[str, Any]:
 
 
 def ended(
-    *, id: str | None = None, started: str | None = None, finished: str | None = None, code: int = 0, reason: str = "Completed"
+    *,
+    id: str | None = None,  # noqa: A002 - as Kubernetes calls it
+    started: str | None = None,
+    finished: str | None = None,
+    code: int = 0,
+    reason: str = "Completed",
 ) -> dict[str, Any]:
     """A terminated state."""
     return {"startedAt": started, "finishedAt": finished, "exitCode": code, "reason": reason, "containerID": id}
@@ -58,12 +65,20 @@ def reference(
     uid: str, kind: str, name: str = "", *, api_version: str = "apps/v1", controller: bool | None = None
 ) -> OwnerReference:
     """A decoded owner reference."""
-    return OwnerReference(api_version=api_version, kind=kind, name=name or f"{kind.lower()}-{uid}", uid=uid, controller=controller)
+    return OwnerReference(
+        api_version=api_version, kind=kind, name=name or f"{kind.lower()}-{uid}", uid=uid, controller=controller
+    )
 
 
 def owned_by(*references: OwnerReference) -> list[dict[str, Any]]:
     """Owner references as JSON values."""
     return [
-        {"apiVersion": each.api_version, "kind": each.kind, "name": each.name, "uid": each.uid, "controller": each.controller}
+        {
+            "apiVersion": each.api_version,
+            "kind": each.kind,
+            "name": each.name,
+            "uid": each.uid,
+            "controller": each.controller,
+        }
         for each in references
     ]

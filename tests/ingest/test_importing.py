@@ -43,7 +43,7 @@ async def load(
     for each in inputs:
         if not isinstance(each, (str, Path)):
             stdin = each if isinstance(each, bytes) else json.dumps(each).encode()
-            each = "-"  # noqa: PLW2901
+            each = "-"
         paths.append(str(each))
     return await import_files(store, paths, Options(address=address, **options), stdin=io.BytesIO(stdin))
 

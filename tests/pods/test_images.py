@@ -42,7 +42,7 @@ def test_container_ids_follow_the_vectors(case):
     ],
 )
 def test_a_container_id_is_cut_at_the_first_separator(container_id, runtime, run, name):
-    """containerd has no number on the wire; its real name is kept (ingest 4.2, 4.5)."""
+    """Containerd has no number on the wire; its real name is kept (ingest 4.2, 4.5)."""
     assert (runtime, run, name) == runtime_and_id(container_id)
     assert runtime == runtime_number(name)
 

@@ -82,7 +82,9 @@ def test_every_field_may_be_null():
 
     assert decode_pod(as_bytes({"metadata": metadata, "spec": spec, "status": status})).spec is not None
     assert decode_pod(as_bytes({"metadata": metadata, "spec": None, "status": None})).spec is None
-    assert (decode_pod(as_bytes({"metadata": metadata, "status": {"containerStatuses": containers}})).status) is not None
+    assert (
+        decode_pod(as_bytes({"metadata": metadata, "status": {"containerStatuses": containers}})).status
+    ) is not None
     assert decode_pod(with_state({"running": None, "terminated": None, "waiting": None})).status is not None
 
 

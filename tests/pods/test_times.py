@@ -78,7 +78,10 @@ def test_anything_else_is_no_time(text):
 
 
 @pytest.mark.property
-@given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)), st.integers(-1439, 1439))
+@given(
+    st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)),  # noqa: DTZ001 - hypothesis wants naive ones
+    st.integers(-1439, 1439),
+)
 def test_reading_is_the_inverse_of_writing(moment, minutes):
     """Any moment, written in any offset, is read as the same instant."""
     sign, shift = ("-" if minutes < 0 else "+"), abs(minutes)

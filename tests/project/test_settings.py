@@ -17,7 +17,7 @@ from podledger.settings import Settings, fields, load, variable
 ROOT = Path(__file__).resolve().parents[2]
 REFUSAL = (
     "can be reached from other machines, and this release has neither TLS nor authentication; "
-    "listen on 127.0.0.1, [::1] or unix:PATH and let a proxy or tunnel lead there"
+    "listen on 127.0.0.1, [::1] or unix:PATH and reach it through a tunnel"
 )
 
 
@@ -126,6 +126,26 @@ def test_everything_wrong_is_reported_at_once(monkeypatch, file):
             f"log.level: must be debug, info, warning or error (file {config})",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "expectation"),
+    [
+        ("grpc.listen = 5", "must be a text"),
+        ("store.directory = 5", "must be a text"),
+        ("query.strict = 5", "must be true or false"),
+        ("query.max_bytes = 1.5", "must be a whole number"),
+        ("export.stall_seconds = 0", "must be more than 0"),
+        ("drain.grace_seconds = 11", "must be at most 10"),
+        ('http.cors_origins = ["*"]', "must be exact origins such as https://ui.example.com, not *"),
+        ("http.cors_origins = 5", "must be a list of texts"),
+    ],
+)
+def test_problems_are_said_in_plain_words(file, line, expectation):
+    """Without the words of the library."""
+    config = file(line)
+
+    assert problems(config=config) == [f"{line.split(' = ')[0]}: {expectation} (file {config})"]
 
 
 @pytest.mark.parametrize("name", ["PODLEDGER_TEST_DSN", "PODLEDGER_SERVER", "PODLEDGERS", "PODLEDGE_X"])

@@ -407,6 +407,34 @@ async def test_an_answer_for_a_client_that_left_is_quiet():
     assert {unary_error.code(), stream_error.code()} == {grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
+async def test_clients_that_leave_at_any_moment_are_quiet_and_free_everything():
+    """Deadlines that meet a write, a stall or a status: never a complaint, never a handler left over."""
+    live, telemetry = set(), Telemetry()
+
+    async def handler(call):
+        live.add(id(call))
+        try:
+            while True:
+                yield [bytes(50_000)] * 3
+        finally:
+            live.discard(id(call))
+
+    async def visit(channel, number):
+        call = channel.unary_stream(STREAM)(b"", timeout=number / 500)
+        if number % 2:
+            await call.read()
+        await asyncio.sleep(number / 400)
+        call.cancel()
+
+    options = GrpcOptions(stall_seconds=0.1, max_streams=200)
+    async with dialled(streaming(handler, telemetry), options=options) as channel:
+        for _ in range(3):
+            await asyncio.gather(*(visit(channel, number) for number in range(1, 100)), return_exceptions=True)
+
+        assert await soon(lambda: not live)
+    assert sample(telemetry, "podledger_exports_in_flight", door="grpcio") == 0
+
+
 async def test_an_unexpected_exception_tells_nothing():
     """INTERNAL `internal error`, whatever the exception said."""
 

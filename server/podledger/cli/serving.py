@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from podledger import floors, logs, wiring
+from podledger import floors, logs
 from podledger.cli.configuring import Sources, settings_options
 from podledger.settings import data_directory
 
@@ -25,6 +25,8 @@ from podledger.settings import data_directory
 @click.option("--seed", type=int, default=1, show_default=True, help="With --demo: the seed of the fleet.")
 def serve(sources: Sources, *, ready_file: Path | None, demo: bool, pods: int | None, seed: int) -> None:
     """Serve the stored pods over gRPC and REST until Ctrl-C."""
+    from podledger import wiring  # noqa: PLC0415 - it loads both servers, which other commands do not need
+
     if pods is not None and not demo:
         raise click.UsageError("--pods needs --demo")
     # Demo data and real data never mix: without a store of your own the demo has a directory of its own.

@@ -204,13 +204,16 @@ class Owners:
 
     def _chosen(self, parents: Sequence[Owner]) -> Owner:
         """Of several tops the one above the controlling references, else the one with the smallest uid."""
-        depth = 1
-        while depth < _MAX_DEPTH and (controller := next((parent for parent in parents if parent.controller), None)):
+        passed: set[str] = set()
+        while len(passed) < _MAX_DEPTH - 1:
+            controller = next((parent for parent in parents if parent.controller), None)
+            if controller is None or controller.uid in passed:
+                break
+            passed.add(controller.uid)
             parents = self._parents(controller)
             if not parents:
                 return controller
-            depth += 1
-        tops = self._tops(parents, depth=depth)
+        tops = self._tops(parents, depth=1 + len(passed))
         return tops[min(tops)]
 
     def _leading(self, parents: Sequence[Owner], top: Owner) -> Owner:

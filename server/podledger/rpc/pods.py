@@ -23,7 +23,8 @@ from podledger.rpc import metadata
 from podledger.rpc.calls import Call, Method
 from podledger.rpc.exporting import ExportLimits, deadline_of, export
 from podledger.rpc.framing import joined
-from podledger.store.contract import Count, Page, Reader, Store
+from podledger.store.contract import Count, Page, Reader
+from podledger.store.metering import Reads
 from podledger.telemetry import Telemetry
 from podledger_protos.api.v1.pod_service_pb2 import ExportPodRequest
 from podledger_protos.api.v1.search_service_pb2 import RawQuery
@@ -39,7 +40,7 @@ class PodMethods:
 
     def __init__(
         self,
-        store: Store,
+        store: Reads,
         telemetry: Telemetry,
         *,
         limits: QueryLimits,

@@ -45,7 +45,7 @@ CODES: tuple[tuple[type[errors.DomainError], int], ...] = (
 """The first class that an error, or a cause it is chained to, belongs to gives the code."""
 
 
-class CallFailed(Exception):  # noqa: N818 - the end of a call, seen from a door; not one more error class
+class CallFailed(Exception):
     """The call ends with this status. `code` is the gRPC number, `details` go into google.rpc.Status."""
 
     def __init__(self, code: int, message: str, details: tuple[AnyMessage, ...] = ()) -> None:

@@ -37,8 +37,9 @@ BUSY_MILLISECONDS = 5000
 """Safety only: a second process may write too. Never a means of scheduling."""
 STEPS_PER_CHECK = 1000
 """SQLite instructions between two looks at the clock; well below a millisecond."""
-CALLS_PER_CHECK = 200
-"""Calls of our SQL functions between two looks at the clock (pod-service 3.9)."""
+EVALUATIONS_PER_CHECK = 16
+"""Patterns tried between two looks at the clock. A hostile one takes milliseconds on a long text, so the
+200 rows that pod-service 3.9 allows would be too many."""
 READER_CACHE_KIB = 2 * 1024
 WRITER_CACHE_KIB = 64 * 1024
 """A batch touches a page per pod in each index; what does not fit is written before the commit, and again."""
@@ -56,7 +57,7 @@ class Session:
         self.connection = connection
         self._deadline: float | None = None
         self._stopped: Callable[[], bool] = _never
-        self._calls = 0
+        self._evaluations = 0
         self._answers: dict[tuple[object, str, str], bool] = {}
         connection.set_progress_handler(self._must_stop, STEPS_PER_CHECK)
         functions: dict[str, Callable[..., Any]] = {
@@ -79,7 +80,7 @@ class Session:
         self._deadline, self._stopped = deadline, stopped or _never
         try:
             return job(self)
-        except (apsw.Error, apsw.ExecTraceAbort) as error:
+        except apsw.Error as error:
             raise self._translated(error) from error
         finally:
             self._deadline, self._stopped = None, _never
@@ -110,14 +111,14 @@ class Session:
         """An SQL function (pattern, text) that remembers its answers for the length of a job."""
 
         def holds(pattern: str, text: str | None) -> bool | None:
-            self._calls += 1
-            if self._calls % CALLS_PER_CHECK == 0:
-                self.check()
             if text is None:
                 return None
             asked = (compiled, pattern, text)
             answer = self._answers.get(asked)
             if answer is None:
+                self._evaluations += 1
+                if self._evaluations % EVALUATIONS_PER_CHECK == 0:
+                    self.check()
                 answer = compiled(pattern)(text)
                 if len(self._answers) < REMEMBERED_ANSWERS:
                     self._answers[asked] = answer

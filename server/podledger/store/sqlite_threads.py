@@ -142,6 +142,7 @@ class _Threads:
         self._count = count
         self._queue: queue.SimpleQueue[_Task[Any] | None] = queue.SimpleQueue()
         self._ends: list[asyncio.Future[None]] = []
+        self._threads: list[threading.Thread] = []
         self._open = False
 
     async def start(self) -> None:
@@ -159,7 +160,9 @@ class _Threads:
         ended: asyncio.Future[None] = loop.create_future()
         self._ends.append(ended)
         name = f"podledger-{self._name}-{number}"
-        threading.Thread(target=self._main, args=(loop, opened, ended), name=name, daemon=True).start()
+        thread = threading.Thread(target=self._main, args=(loop, opened, ended), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
         return opened
 
     def _main(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None], ended: asyncio.Future[None]) -> None:
@@ -191,6 +194,8 @@ class _Threads:
         for _ in self._ends:
             self._queue.put(None)
         await asyncio.wait(self._ends)
+        for thread in self._threads:
+            thread.join()  # it has said its last word; this waits for its last instructions
 
 
 class ReadingThreads(_Threads):

@@ -164,22 +164,19 @@ async def _answer(chain: Chain, call: Call, context: Context) -> bytes:
         reply = await chain.unary(call)
     except CallFailed as failed:
         await _abort(failed, call, context)
-    await _open(call, context)
+        return b""
+    await context.send_initial_metadata(call.initial)
     context.set_trailing_metadata(call.trailing)
     return reply
 
 
-async def _open(call: Call, context: Context) -> None:
-    """Send the initial metadata."""
-    await context.send_initial_metadata(call.initial)
-
-
 async def _abort(failed: CallFailed, call: Call, context: Context, *, opened: bool = False) -> None:
-    """End the call with a status. Returns only by an exception."""
+    """End the call with a status. Of a peer that is there this returns only by an exception."""
     if not opened:
-        await _open(call, context)
+        await context.send_initial_metadata(call.initial)
     message, details = _fitting(failed)
-    await context.abort(STATUS_CODES[failed.code], message, (*call.trailing, *details))
+    with suppress(grpc.aio.InternalError):  # the peer left meanwhile; grpcio knows that the call is aborted
+        await context.abort(STATUS_CODES[failed.code], message, (*call.trailing, *details))
 
 
 def _fitting(failed: CallFailed) -> tuple[str, list[Pair]]:
