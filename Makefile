@@ -1,5 +1,7 @@
 # Every target installs what it needs into .venv and says so; `make run` installs no development tools.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first of these that really runs and is new enough: a name on the path may be a shim of a version manager.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 GRPCURL := .tools/grpcurl
@@ -58,7 +60,7 @@ $(GRPCURL):
 
 # A virtual environment needs the venv module; some systems ship Python without it.
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "podledger needs Python 3.11 or newer; $(PYTHON) is older. Set PYTHON=/path/to/python3.11"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "podledger needs Python 3.11 or newer, and none was found. Set PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Creating $(VENV) with $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV) 2>/dev/null \
 		|| { rm -rf $(VENV); command -v uv >/dev/null && uv venv --seed --python $(PYTHON) $(VENV); } \
