@@ -9,7 +9,7 @@ GRPCURL_VERSION := v1.9.4
 SOURCES := pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-e2e check format dev protos docs tools build bench clean
+.PHONY: help run test test-e2e check format dev protos docs tools build clean
 
 help: ## Print this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -40,15 +40,12 @@ protos: $(VENV)/.dev ## Compile protos/ into generated/podledger_protos
 	@$(BIN)/python protos/generate.py
 
 docs: $(VENV)/.dev ## Write the generated parts of docs/
-	@$(BIN)/python -m tests.project.documents
+	@$(BIN)/podledger config docs > docs/configuration.md.new && mv docs/configuration.md.new docs/configuration.md
 
 tools: $(GRPCURL) ## Build grpcurl from its Go module into .tools
 
 build: $(VENV)/.dev ## Build the wheel into dist/
 	@$(BIN)/python -m build --wheel --outdir dist .
-
-bench: $(VENV)/.dev ## Measure the product on this machine
-	@$(BIN)/python -m tests.bench
 
 clean: ## Remove everything that the targets made
 	@rm -rf $(VENV) .tools .demo dist .coverage htmlcov .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -58,7 +58,9 @@ def run(
 
 
 @contextmanager
-def serving(home: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
+def serving(
+    home: Path, *arguments: str, settings: Mapping[str, str] | None = None, ready_seconds: float = READY_SECONDS
+) -> Iterator[Served]:
     """Serve on free ports until the block ends."""
     ready = home / "ready.json"
     ready.unlink(missing_ok=True)
@@ -69,7 +71,7 @@ def serving(home: Path, *arguments: str, settings: Mapping[str, str] | None = No
     with (home / "serve.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment(home, **(settings or {})), stdout=log, stderr=log, cwd=home)
         try:
-            addresses = _wait(process, ready, home)
+            addresses = _wait(process, ready, home, ready_seconds)
             yield Served(process, addresses["grpc"], addresses["http"], home)
         finally:
             if process.poll() is None:
@@ -77,8 +79,8 @@ def serving(home: Path, *arguments: str, settings: Mapping[str, str] | None = No
             process.wait(timeout=10)
 
 
-def _wait(process: subprocess.Popen, ready: Path, home: Path) -> dict[str, str]:
-    until = time.monotonic() + READY_SECONDS
+def _wait(process: subprocess.Popen, ready: Path, home: Path, seconds: float) -> dict[str, str]:
+    until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         if ready.exists():
             return json.loads(ready.read_text())
