@@ -15,7 +15,7 @@ help: ## Print this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
 run: $(VENV)/.product ## Serve a seeded demo fleet on gRPC and REST (loopback); Ctrl-C ends it
-	@PODLEDGER_STORE__DIRECTORY="$${PODLEDGER_STORE__DIRECTORY:-.demo}" $(BIN)/podledger serve --demo
+	@PODLEDGER_STORE__DIRECTORY="$${PODLEDGER_STORE__DIRECTORY:-.demo}" exec $(BIN)/podledger serve --demo
 
 test: $(VENV)/.dev ## Run all tests, with branch coverage
 	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered $(TESTS)
