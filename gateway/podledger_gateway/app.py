@@ -263,9 +263,9 @@ class Gateway:
             raise Refusal(INVALID_ARGUMENT, str(problem)) from None
         except PopulationError as problem:
             raise self._population_refusal(problem) from None
-        if deadline is not None and deadline <= time.monotonic():
-            raise Refusal(DEADLINE_EXCEEDED, DEADLINE_TEXT)
         call = _Call(ask, endpoint, request, metadata, deadline)
+        if deadline is not None and deadline <= time.monotonic():
+            raise Refusal(DEADLINE_EXCEEDED, DEADLINE_TEXT, headers=dict(call.extra))
         return await (self._stream(call) if endpoint.binding.streaming else self._unary(call))
 
     def _metadata(self, ask: Ask) -> tuple[Sequence[tuple[str, str | bytes]], float | None]:
@@ -328,7 +328,8 @@ class Gateway:
                 text = endpoint.encode(reply.message)
         except (ValueError, DecodeError, RecursionError) as problem:
             log.exception("a reply of the backend has no JSON form")
-            raise Refusal(INTERNAL, f"the reply has no JSON form: {problem}") from None
+            message = f"the reply has no JSON form: {problem}"
+            raise Refusal(INTERNAL, message, headers=dict(call.extra)) from None
         return await self._answers.json(call.ask.http, text, extra=extra, pretty=call.ask.pretty)
 
     def _failed(

@@ -8,6 +8,7 @@ is read, an empty body is an empty message, and JSON is strict (no NaN literals,
 from __future__ import annotations
 
 import json
+import re
 from math import isinf
 from typing import Any
 
@@ -40,6 +41,8 @@ def merge_body(data: bytes, message: Message, *, field: str = "", pool: Descript
 
 
 _BLANK = b" \t\r\n"
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+"""Escapes of UTF-16 surrogates; one without its other half is no text."""
 
 
 def _first_value(data: bytes) -> tuple[Any, str]:
@@ -47,7 +50,9 @@ def _first_value(data: bytes) -> tuple[Any, str]:
     try:
         text = data.strip(_BLANK).decode()
         value, end = _DECODER.raw_decode(text)
-    except UnicodeDecodeError:
+        if _HALF_PAIR.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError:
         raise BadJson("invalid UTF-8 in JSON") from None
     except json.JSONDecodeError as problem:
         unfinished = problem.pos >= len(problem.doc) or problem.msg.startswith("Unterminated")

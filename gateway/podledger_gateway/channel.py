@@ -25,6 +25,9 @@ from grpc_reflection.v1alpha import reflection_pb2
 from podledger_gateway.backend import BackendError, Metadata, Reply
 from podledger_gateway.errors import DEADLINE_EXCEEDED, DEADLINE_TEXT, INTERNAL, UNAVAILABLE
 
+Channel = grpc.aio.Channel
+"""What `open_channel` gives; it is closed as an asynchronous context."""
+
 _OPTIONS = [
     ("grpc.max_receive_message_length", 256 * 1024 * 1024),
     ("grpc.keepalive_time_ms", 30_000),
@@ -39,7 +42,7 @@ _DETAILS = "grpc-status-details-bin"
 _TOO_LARGE = re.compile(r"^(?:CLIENT|SERVER): Received message larger than max (\(.*\))")
 
 
-def open_channel(address: str, *, ca: bytes | None = None) -> grpc.aio.Channel:
+def open_channel(address: str, *, ca: bytes | None = None) -> Channel:
     """A channel to `host:port` or `unix:PATH`; with the authorities of `ca` (PEM) over TLS."""
     if ca is None:
         return grpc.aio.insecure_channel(address, options=_OPTIONS)
@@ -49,7 +52,7 @@ def open_channel(address: str, *, ca: bytes | None = None) -> grpc.aio.Channel:
 class ChannelBackend:
     """Implements `backend.Backend`. The channel belongs to the caller, who closes it."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._unary: dict[str, Any] = {}
         self._streaming: dict[str, Any] = {}
@@ -79,7 +82,7 @@ class ChannelBackend:
 class ChannelStream:
     """Implements `backend.Stream`."""
 
-    def __init__(self, call: Any, channel: grpc.aio.Channel) -> None:
+    def __init__(self, call: Any, channel: Channel) -> None:
         self._call = call
         self._channel = channel
         self._reader: asyncio.Task[None] | None = None
@@ -162,7 +165,7 @@ def _shortened(timeout: float | None) -> float | None:
     return timeout - 0.005 if timeout is not None and timeout > 1 else timeout
 
 
-def _is_unreachable(error: grpc.aio.AioRpcError, channel: grpc.aio.Channel) -> bool:
+def _is_unreachable(error: grpc.aio.AioRpcError, channel: Channel) -> bool:
     """Whether no server answered: the exception looks the same, the state of the channel does not."""
     failed = channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE
     return error.code() is grpc.StatusCode.UNAVAILABLE and failed
@@ -212,7 +215,7 @@ _VERSIONS = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.Ser
 """Tried in this order; the messages of both are the same on the wire."""
 
 
-async def reflect(channel: grpc.aio.Channel, *, wait_seconds: float = 30.0) -> list[ServiceDescriptor]:
+async def reflect(channel: Channel, *, wait_seconds: float = 30.0) -> list[ServiceDescriptor]:
     """All services of a server, from its reflection. Raises `BackendError` when it does not answer."""
     for version in _VERSIONS:
         try:
@@ -228,36 +231,40 @@ async def reflect(channel: grpc.aio.Channel, *, wait_seconds: float = 30.0) -> l
 
 
 class _Reflection:
-    """One conversation with the reflection service of a server."""
+    """Questions to the reflection service of a server, each in a call of its own.
 
-    def __init__(self, channel: grpc.aio.Channel, version: str) -> None:
-        self._call = channel.stream_stream(
+    The method takes a stream of questions. With one conversation for all, a server that does not have
+    the method could end it while the first question is written, and its status would be lost.
+    """
+
+    def __init__(self, channel: Channel, version: str) -> None:
+        self._method = channel.unary_stream(
             f"/{version}/ServerReflectionInfo",
             request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
             response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
-        )(wait_for_ready=True)
+        )
         self._files: dict[str, FileDescriptorProto] = {}
 
     async def services(self) -> list[ServiceDescriptor]:
-        try:
-            listed = await self._ask(reflection_pb2.ServerReflectionRequest(list_services="*"))
-            names = [service.name for service in listed.list_services_response.service]
-            for name in names:
-                await self._fetch(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name))
-            while missing := self._missing():
-                await self._fetch(reflection_pb2.ServerReflectionRequest(file_by_filename=missing))
-                if missing not in self._files:
-                    raise BackendError(UNAVAILABLE, f"the server does not give its file {missing}")
-            pool = filled_pool(self._files.values())
-            return [found for name in names if (found := _service(pool, name)) is not None]
-        finally:
-            self._call.cancel()
+        listed = await self._ask(reflection_pb2.ServerReflectionRequest(list_services="*"))
+        names = [service.name for service in listed.list_services_response.service]
+        for name in names:
+            await self._fetch(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name))
+        while missing := self._missing():
+            await self._fetch(reflection_pb2.ServerReflectionRequest(file_by_filename=missing))
+            if missing not in self._files:
+                raise BackendError(UNAVAILABLE, f"the server does not give its file {missing}")
+        pool = filled_pool(self._files.values())
+        return [found for name in names if (found := _service(pool, name)) is not None]
 
     async def _ask(self, question: reflection_pb2.ServerReflectionRequest) -> reflection_pb2.ServerReflectionResponse:
-        await self._call.write(question)
-        answer: Any = await self._call.read()
+        call = self._method(question, wait_for_ready=True)
+        try:
+            answer: Any = await call.read()
+        finally:
+            call.cancel()
         if answer is grpc.aio.EOF:
-            raise BackendError(UNAVAILABLE, "the reflection service ended the conversation")
+            raise BackendError(UNAVAILABLE, "the reflection service did not answer")
         found: reflection_pb2.ServerReflectionResponse = answer
         return found
 

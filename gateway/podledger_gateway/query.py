@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from podledger_gateway.gostyle import printable, quote, raw_bytes, text_of
+from podledger_gateway.gostyle import is_utf8, printable, quote, raw_bytes, text_of
 from podledger_gateway.leaves import Hints, query_leaves
 from podledger_gateway.rules import entry_fields, is_map
 from podledger_gateway.values import query_parser
@@ -56,13 +56,13 @@ def split_query(text: str) -> Pairs:
 
 
 def _decoded(text: str) -> str:
-    text = text.replace("+", " ")
-    if "%" not in text:
-        return text
+    plain = text.replace("+", " ")
+    if "%" not in plain:
+        return plain
     if bad := _BAD_ESCAPE.search(text):
         escape = raw_bytes(text[bad.start() :])[:3]
         raise PopulationError(f"invalid URL escape {quote(text_of(escape))}")
-    return text_of(unquote_to_bytes(raw_bytes(text)))
+    return text_of(unquote_to_bytes(raw_bytes(plain)))
 
 
 def is_bound(bound: Iterable[Sequence[str]], path: Sequence[str]) -> bool:
@@ -276,6 +276,8 @@ def _brackets(key: str) -> tuple[str, str | None]:
 
 
 def _field(message: Descriptor, segment: str) -> FieldDescriptor | None:
+    if not is_utf8(segment):
+        return None  # protobuf would fail in a way of its own
     found = message.fields_by_name.get(segment)
     return found if found is not None else _by_json_name(message).get(segment)
 

@@ -11,7 +11,7 @@ import logging
 import ssl
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from typing import Protocol as Interface
 
 from aiohttp import http_parser, web
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
 _CLEANUP_SECONDS = 15.0
+_FLUSH_SECONDS = 3.0
+"""After the last request, how long what was written may take to reach clients that read slowly."""
 
 
 class Interruptible(Interface):
@@ -57,9 +59,17 @@ class Server:
     """A listener that serves; `address` is `host:port` as really bound, or `unix:PATH`."""
 
     def __init__(
-        self, runner: web.AppRunner, listener: asyncio.Server, served: Served, *, address: str, grace: float
+        self,
+        runner: web.AppRunner,
+        listener: asyncio.Server,
+        served: Served,
+        sockets: _Sockets,
+        *,
+        address: str,
+        grace: float,
     ) -> None:
         self.address = address
+        self._sockets = sockets
         self._runner = runner
         self._listener = listener
         self._served = served
@@ -73,6 +83,7 @@ class Server:
         for stream in list(self._served.streams):
             stream.interrupt()
         await self._runner.cleanup()
+        await self._sockets.flush(_FLUSH_SECONDS)
         if self.address.startswith("unix:"):
             _remove(Path(self.address.removeprefix("unix:")))
 
@@ -95,12 +106,13 @@ async def serve(
     served: Served = application[SERVED]
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=_CLEANUP_SECONDS, access_log=None)
     await runner.setup()
+    sockets = _Sockets()
     try:
-        listener, address = await _listen(_Factory(runner, served, settings), host, port, ssl_context)
+        listener, address = await _listen(_Factory(runner, served, settings, sockets), host, port, ssl_context)
     except BaseException:
         await runner.cleanup()
         raise
-    return Server(runner, listener, served, address=address, grace=settings.shutdown_seconds)
+    return Server(runner, listener, served, sockets, address=address, grace=settings.shutdown_seconds)
 
 
 async def _listen(
@@ -115,14 +127,41 @@ async def _listen(
     return listener, f"[{name}]:{bound}" if ":" in name else f"{name}:{bound}"
 
 
+class _Sockets:
+    """Those that are open, each until its last byte has left.
+
+    aiohttp closes connections and does not wait until they are closed. At the end of the process the rest
+    of an answer would be lost, and with it the error element that ends a stream.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[asyncio.Transport, asyncio.Future[None]] = {}
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        """Begin to watch one."""
+        self._open[transport] = asyncio.get_running_loop().create_future()
+
+    def closed(self, transport: asyncio.Transport) -> None:
+        """Forget one."""
+        self._open.pop(transport).set_result(None)
+
+    async def flush(self, seconds: float) -> None:
+        """Wait until all are closed; abort those that take longer."""
+        if self._open:
+            await asyncio.wait(self._open.values(), timeout=seconds)
+        for transport in self._open:
+            transport.abort()
+
+
 class _Factory:
     """Makes the protocol of each connection; closes those beyond the cap."""
 
-    def __init__(self, runner: web.AppRunner, served: Served, settings: GatewaySettings) -> None:
+    def __init__(self, runner: web.AppRunner, served: Served, settings: GatewaySettings, sockets: _Sockets) -> None:
         assert runner.server is not None
         self._server = runner.server
         self._served = served
         self._settings = settings
+        self._sockets = sockets
 
     def __call__(self) -> asyncio.Protocol:
         settings = self._settings
@@ -131,6 +170,7 @@ class _Factory:
         return _Connection(
             self._server,
             served=self._served,
+            sockets=self._sockets,
             stall_seconds=settings.stall_seconds,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=settings.keepalive_seconds,
@@ -152,12 +192,28 @@ class _Refused(asyncio.Protocol):
 class _Connection(web.RequestHandler):
     """One connection: errors as JSON, a limit on the time that a client may take to read an answer."""
 
-    __slots__ = ("_served", "_stall_seconds")
+    __slots__ = ("_served", "_socket", "_sockets", "_stall_seconds")
 
-    def __init__(self, manager: web.Server, *, served: Served, stall_seconds: float, **options: Any) -> None:
+    def __init__(
+        self, manager: web.Server, *, served: Served, sockets: _Sockets, stall_seconds: float, **options: Any
+    ) -> None:
         super().__init__(manager, **options)
         self._served = served
+        self._sockets = sockets
         self._stall_seconds = stall_seconds
+        self._socket: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Watch the socket from here on: `transport` is forgotten before the socket is closed."""
+        self._socket = cast("asyncio.Transport", transport)
+        self._sockets.opened(self._socket)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The last byte has left, or never will."""
+        if self._socket is not None:
+            self._sockets.closed(self._socket)
+        super().connection_lost(exc)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

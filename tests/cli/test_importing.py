@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
+from tests.fakes.archiving import tar_of, zip_of
+from tests.fakes.holdings import rows
 from tests.fakes.program import PROGRAM, environment, run
 
 DATA = Path(__file__).parents[1] / "data" / "real"
@@ -24,6 +31,35 @@ def pod(number: int, **more: Any) -> dict[str, Any]:
 
 def clusters(home: Path) -> list[dict[str, Any]]:
     return json.loads(run(home, "clusters", "list", "-o", "json").stdout)
+
+
+def begun(home: Path, *arguments: str, **streams: Any) -> subprocess.Popen:
+    return subprocess.Popen(
+        [str(PROGRAM), "import", *arguments],
+        env=environment(home),
+        cwd=home,
+        **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
+    )
+
+
+def held(home: Path, table: str) -> int:
+    """Rows of the store, beside the program; 0 while there is no store yet."""
+    try:
+        return rows(home / ".local" / "share" / "podledger" / "podledger.db", f"SELECT count(*) FROM {table}")[0][0]
+    except apsw.Error:
+        return 0
+
+
+def wait_for(home: Path, table: str) -> None:
+    until = time.monotonic() + 60
+    while not held(home, table) and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+def many(home: Path, count: int) -> Path:
+    lines = (json.dumps({**pod(number), "spec": {"containers": [{"name": "c"}]}}) for number in range(count))
+    (home / "many.ndjson").write_text("\n".join(lines))
+    return home / "many.ndjson"
 
 
 def test_an_import_prints_one_line_of_json(tmp_path: Path) -> None:
@@ -88,7 +124,7 @@ def test_wrong_usage_ends_with_status_2(arguments: tuple[str, ...], expected: st
     [
         ('{"items": [', "Error: {path} is not valid JSON: Input data was truncated at line 1, column 12\n"),
         ("a: [", "Error: {path} is not usable YAML: did not find expected node content at line 2, column 1\n"),
-        ("[]", "Error: the input holds no pod, owner or namespace; --allow-empty accepts that\n"),
+        ("[]", "Error: no pod, owner or namespace in {path}; --allow-empty accepts that\n"),
     ],
 )
 def test_an_unusable_file_is_one_sentence(text: str, expected: str, tmp_path: Path) -> None:
@@ -105,13 +141,10 @@ def test_an_unusable_file_is_one_sentence(text: str, expected: str, tmp_path: Pa
 
 def test_the_merge_mode_comes_from_the_settings(tmp_path: Path) -> None:
     finished = {**pod(1), "status": {"phase": "Succeeded"}}
-    run(tmp_path, "import", *NEW, "-", stdin=json.dumps(pod(1)).encode())
 
-    done = run(
-        tmp_path, "import", *NEW, "--set", "ingest.merge_mode=stackrox", "-", stdin=json.dumps(finished).encode()
-    )
+    run(tmp_path, "import", *NEW, "--set", "ingest.merge_mode=stackrox", "-", stdin=json.dumps(finished).encode())
 
-    assert json.loads(done.stdout)["tombstoned"] == 1
+    assert [(row["pods"], row["tombstones"]) for row in clusters(tmp_path)] == [(0, 1)]
 
 
 def test_files_of_a_new_store_are_for_their_owner_only(tmp_path: Path) -> None:
@@ -124,24 +157,98 @@ def test_files_of_a_new_store_are_for_their_owner_only(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_an_import_that_waits_for_input(tmp_path: Path) -> None:
     """The stage goes, and the message says how far it came."""
-    command = [str(PROGRAM), "import", *NEW, str(DATA / "kubelet"), "-"]
-    process = subprocess.Popen(
-        command,
-        env=environment(tmp_path),
-        cwd=tmp_path,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    database = tmp_path / ".local" / "share" / "podledger" / "podledger.db"
-    until = time.monotonic() + 30
-    while not database.exists() and time.monotonic() < until:
-        time.sleep(0.02)
-    time.sleep(0.5)
+    process = begun(tmp_path, *NEW, str(DATA / "kubelet"), "-")
+    wait_for(tmp_path, "staging")
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
 
     assert process.returncode == 1
     assert out == b""
     assert err.decode() == "Interrupted after reading 24 pod records; nothing has been written\n"
+    assert held(tmp_path, "staging") == 0
     assert clusters(tmp_path) == []
+
+
+@pytest.mark.parametrize("form", ["tar", "tar.gz", "zip", "gzip"])
+def test_every_form_comes_through_a_pipe(form: str, tmp_path: Path) -> None:
+    source, archive = DATA / "must-gather", tmp_path / "input"
+    if form == "gzip":
+        archive.write_bytes(gzip.compress((DATA / "cluster-list" / "minikube-1.35.json").read_bytes()))
+    elif form == "zip":
+        zip_of(source, archive)
+    else:
+        tar_of(source, archive, mode="w" if form == "tar" else "w:gz")
+
+    done = run(tmp_path, "import", *NEW, "--ignore-identity", "-", stdin=archive.read_bytes())
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["pods"] == (25 if form == "gzip" else 7)
+
+
+def test_an_import_that_is_interrupted_says_how_far_it_is_and_can_be_repeated(tmp_path: Path) -> None:
+    """What was written is whole batches, and stays."""
+    count = 10_000
+    path = many(tmp_path, count)
+    process = begun(tmp_path, *NEW, str(path))
+    wait_for(tmp_path, "pods")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    written = held(tmp_path, "pods")
+
+    assert process.returncode == 1
+    assert out == b""
+    assert 0 < written < count
+    assert written % 500 == 0
+    assert held(tmp_path, "staging") == 0
+    told = re.fullmatch(
+        r"Interrupted after writing ([0-9,]+) pods of 10,000 records; the same command again completes the import\n",
+        err.decode(),
+    )
+    assert told is not None
+    assert int(told[1].replace(",", "")) in (written, written - 500)  # a batch may have been on its way
+
+    again = run(tmp_path, "import", "--cluster", "prod", str(path))
+
+    assert json.loads(again.stdout)["unchanged"] == written
+    assert held(tmp_path, "pods") == count
+
+
+def test_what_a_killed_import_leaves_does_not_disturb_the_next(tmp_path: Path) -> None:
+    path = many(tmp_path, 3000)
+    process = begun(tmp_path, *NEW, str(path), "-")
+    wait_for(tmp_path, "staging")
+    process.kill()
+    process.communicate(timeout=30)
+
+    assert held(tmp_path, "staging") > 0
+    assert held(tmp_path, "pods") == 0
+
+    done = run(tmp_path, "import", *NEW, str(path))
+
+    assert json.loads(done.stdout)["upserted"] == held(tmp_path, "pods") == 3000
+
+
+def test_progress_is_shown_on_a_terminal_and_cleared(tmp_path: Path) -> None:
+    terminal, stderr = pty.openpty()
+    process = begun(tmp_path, *NEW, str(DATA / "kubelet"), "-", stderr=stderr)
+    os.close(stderr)
+    shown = b""
+    while b"24 pod records" not in shown:
+        shown += os.read(terminal, 1000)
+    assert process.stdin is not None
+    process.stdin.write(b"[]")
+    out, _ = process.communicate(timeout=30)
+    shown += os.read(terminal, 1000)
+    os.close(terminal)
+
+    assert json.loads(out)["pods"] == 20
+    assert re.match(rb"\r\x1b\[KRead [0-9.]+ (bytes|KiB), [0-9]+ pod records", shown)
+    assert b"\r\x1b[KWarning: " in shown
+
+
+def test_the_help_names_every_form() -> None:
+    done = subprocess.run([str(PROGRAM), "import", "--help"], capture_output=True, text=True, check=True)
+
+    for form in ("JSON", "YAML", "NDJSON", "watch", "gzip", "tar", "zip", "folders", "must-gather", "256 MiB"):
+        assert form in done.stdout

@@ -18,7 +18,9 @@ import grpc
 import grpc.aio
 from google.protobuf import json_format, struct_pb2  # noqa: F401 - vectors pack a Struct
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.descriptor import ServiceDescriptor
 from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - the details of vectors are of these types
+from grpc_reflection.v1alpha import reflection
 
 from podledger_gateway.backend import BackendError, Metadata, Reply
 from podledger_gateway.channel import ChannelBackend, open_channel
@@ -188,9 +190,13 @@ class RealServer:
         self.address = ""
         self.server: grpc.aio.Server | None = None
 
-    async def start(self) -> None:
+    async def start(self, reflected: Sequence[ServiceDescriptor] | None = None) -> None:
+        """Listen on a free port; with reflection for the given services."""
         self.server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         self.server.add_generic_rpc_handlers((_Handler(self),))
+        if reflected is not None:
+            names = [service.full_name for service in reflected]
+            reflection.enable_server_reflection(names, self.server, pool=reflected[0].file.pool)
         self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
         await self.server.start()
 
@@ -232,8 +238,10 @@ class _Handler(grpc.GenericRpcHandler):
     def __init__(self, backend: RealServer) -> None:
         self._backend = backend
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         method = details.method
+        if method.startswith("/grpc.reflection."):
+            return None
 
         async def unary(request: bytes, context: Any) -> bytes:
             replies = [reply async for reply in self._backend.play(method, request, context)]

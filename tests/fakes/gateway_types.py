@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ import google.api
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
+from google.rpc import error_details_pb2  # noqa: F401 - details of vectors are of these types
 from grpc_tools import protoc
 
 from podledger_protos.api.v1 import pod_service_pb2
 
+POD_POOL = pod_service_pb2.DESCRIPTOR.pool
 VECTORS = Path(__file__).parents[1] / "data" / "gateway.json"
 
 
@@ -57,15 +61,28 @@ def descriptor(name: str) -> Descriptor:
     """A message type of gwtest, or of PodService."""
     if name.startswith("gwtest."):
         return gwtest_pool().FindMessageTypeByName(name)
-    return pod_service_pb2.DESCRIPTOR.pool.FindMessageTypeByName(name)
+    return POD_POOL.FindMessageTypeByName(name)
 
 
 def create(name: str, value: Any = None) -> Message:
     """A message from its proto3 JSON value."""
     message = message_factory.GetMessageClass(descriptor(name))()
     if value is not None:
-        json_format.ParseDict(value, message, descriptor_pool=message.DESCRIPTOR.file.pool)
+        json_format.ParseDict(value, message, descriptor_pool=_Pools((message.DESCRIPTOR.file.pool, POD_POOL)))
     return message
+
+
+class _Pools:
+    """Finds what is packed in an Any: types of the service, and the error details of google.rpc."""
+
+    def __init__(self, pools: Sequence[descriptor_pool.DescriptorPool]) -> None:
+        self._pools = pools
+
+    def FindMessageTypeByName(self, name: str) -> Descriptor:  # noqa: N802 - the name of protobuf
+        for pool in self._pools:
+            with suppress(KeyError):
+                return pool.FindMessageTypeByName(name)
+        raise KeyError(name)
 
 
 def everything(**fields: Any) -> Message:

@@ -59,6 +59,12 @@ def pods(name: str) -> list[dict[str, Any]]:
     return list(newest.values())
 
 
+def versions(name: str) -> list[dict[str, Any]]:
+    """All records of the pods of an input, the oldest resource version first."""
+    kept = {item["metadata"]["uid"] for item in pods(name)}
+    return sorted((item for item in objects(name) if item.get("metadata", {}).get("uid") in kept), key=_version)
+
+
 def _is_pod(item: dict[str, Any]) -> bool:
     return item["kind"] == "Pod" or "containers" in item.get("spec", {})
 
@@ -70,4 +76,5 @@ def _is_static(item: dict[str, Any]) -> bool:
 
 
 def _version(item: dict[str, Any]) -> int:
-    return int(item["metadata"].get("resourceVersion") or 0)
+    version = str(item["metadata"].get("resourceVersion") or "")
+    return int(version) if version.isdecimal() else 0

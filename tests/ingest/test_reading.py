@@ -1,22 +1,28 @@
-"""Paths in, records out: forms, folders, caps, and a clear sentence for everything that cannot be read."""
+"""Texts in, records out: forms, watch events, and a clear sentence for everything that cannot be read."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from podledger.errors import BadInput
-from podledger.ingest.reading import Limits, Record, read
+from podledger.ingest.reading import Record
+from podledger.ingest.reading import read as read_paths
+from podledger.ingest.unpacking import Limits, Meter
 
 NO_LIMITS = Limits()
 POD = {"kind": "Pod", "metadata": {"name": "a"}}
+
+
+def read(paths: Sequence[str], *, stdin: BinaryIO, limits: Limits = NO_LIMITS) -> Iterator[Record]:
+    return read_paths(paths, stdin=stdin, limits=limits, meter=Meter())
 
 
 def read_text(folder: Path, text: str | bytes, name: str = "input", limits: Limits = NO_LIMITS) -> list[Record]:
@@ -54,6 +60,11 @@ def problem(folder: Path, text: str | bytes, name: str = "input") -> str:
         ('{"kind":"PodList","items":[null]}', [("Pod", None)]),
         ('{"kind":"Box","items":[{"a":1}]}', [("", {"kind": "Box", "items": [{"a": 1}]})]),
         ('{"kind":7,"items":{}}', [("", {"kind": 7, "items": {}})]),
+        ('{"a":1}\n{"a":2}\n', [("", {"a": 1}), ("", {"a": 2})]),
+        ('{"a":1}{"a":2}', [("", {"a": 1}), ("", {"a": 2})]),
+        ('{\n "a": 1\n}\n{\n "a": 2\n}\n', [("", {"a": 1}), ("", {"a": 2})]),
+        ('{"a":1}\r\n\r\nnull\n', [("", {"a": 1}), ("", None)]),
+        ('{"kind":"PodList","items":[{"a":1}]}\n{"a":2}', [("Pod", {"a": 1}), ("", {"a": 2})]),
         ("", []),
         ("---\n", []),
         ("# nothing\n", []),
@@ -75,10 +86,24 @@ def test_a_json_item_is_the_bytes_of_the_input(tmp_path: Path) -> None:
     assert [record.data for record in records] == [b'{"b" : 1.50,  "a":"\\u00e4"}']
 
 
-def test_utf_16_as_some_shells_write_it_is_read(tmp_path: Path) -> None:
-    records = read_text(tmp_path, json.dumps({"items": [POD]}).encode("utf-16"))
+@pytest.mark.parametrize(
+    "text", [json.dumps({"items": [POD]}), f"{json.dumps(POD)}\r\n", "kind: Pod\nmetadata: {name: a}"]
+)
+def test_utf_16_as_some_shells_write_it_is_read(text: str, tmp_path: Path) -> None:
+    records = read_text(tmp_path, text.encode("utf-16"))
 
     assert objects_of(records) == [POD]
+
+
+def test_broken_utf_16_is_told(tmp_path: Path) -> None:
+    assert problem(tmp_path, b"\xff\xfe\x00\xd8{").startswith("/input is not valid UTF-16: ")
+
+
+def test_many_lines_are_read_as_they_are(tmp_path: Path) -> None:
+    records = read_text(tmp_path, "".join(f'{{"a":{number}}}\n' for number in range(5000)))
+
+    assert [{"a": number} for number in range(5000)] == objects_of(records)
+    assert records[-1].position == "line 5000"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +113,8 @@ def test_utf_16_as_some_shells_write_it_is_read(tmp_path: Path) -> None:
         ('{"kind":"Pod"}', "input"),
         ('{"items":[{},{}]}', "input, item 2"),
         ("a: 1\n---\n- 1\n- 2\n", "input, document 2, item 2"),
+        ('{\n"a":1}\n\n{"a":2}\n', "input, line 4"),
+        ("[]\n[1,2]", "input, line 2, item 2"),
     ],
 )
 def test_a_record_tells_where_it_was_found(text: str, expected: str, tmp_path: Path) -> None:
@@ -179,8 +206,9 @@ def test_a_billion_laughs_are_refused_at_the_first(tmp_path: Path) -> None:
     [
         ('{"kind":"Pod"', "/input is not valid JSON: Input data was truncated at line 1, column 14"),
         ('{"items":[\n {"a":1}\n {"b":2}]}', "/input is not valid JSON: expected ',' or ']' at line 3, column 2"),
-        ('{"a":1}{"b":2}', "/input is not valid JSON: trailing characters at line 1, column 9"),
-        ('{"a":1}\n{"b":2}', "/input is not valid JSON: trailing characters at line 2, column 2"),
+        ('{"a":1}\n{"b":', "/input is not valid JSON: Input data was truncated at line 2, column 6"),
+        ('{"a":1}\n\n{"b":nope}\n', "/input is not valid JSON: invalid character at line 3, column 7"),
+        ('{"a":1},\n{"b":2}', "/input is not valid JSON: invalid character at line 1, column 8"),
         ('{"items":{"a":nope}}', "/input is not valid JSON: invalid character at line 1, column 16"),
         ("[" * 100_000, "/input is not valid JSON: nested too deeply"),
         ('{"kind":1,', "/input is not valid JSON: Input data was truncated at line 1, column 11"),
@@ -200,74 +228,39 @@ def test_any_bytes_give_records_or_one_sentence(data: bytes) -> None:
     assert all(line.startswith("standard input") for line in told)
 
 
-# ------------------------------------------------------------------------------------- paths and folders
-
-
-def test_a_folder_gives_its_json_and_yaml_at_any_depth_in_order(tmp_path: Path) -> None:
-    for name in ("b.json", "a/z.yaml", "a/b/c/d.YML", "ignored.txt", "a/.hidden.json"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"kind": name}))
-
-    records = list(read([str(tmp_path)], stdin=io.BytesIO()))
-
-    assert [{"kind": name} for name in ("a/.hidden.json", "a/b/c/d.YML", "a/z.yaml", "b.json")] == objects_of(records)
-
-
-def test_links_and_devices_in_a_folder_are_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "pod.json").write_text(json.dumps(POD))
-    (tmp_path / "link.json").symlink_to(tmp_path / "pod.json")
-    (tmp_path / "loop").symlink_to(tmp_path)
-    os.mkfifo(tmp_path / "pipe.json")
-
-    records = list(read([str(tmp_path)], stdin=io.BytesIO()))
-
-    assert objects_of(records) == [POD]
-
-
-def test_a_named_file_is_read_whatever_its_name(tmp_path: Path) -> None:
-    (tmp_path / "pods.txt").write_text(json.dumps(POD))
-    (tmp_path / "link").symlink_to(tmp_path / "pods.txt")
-
-    records = list(read([str(tmp_path / "link")], stdin=io.BytesIO()))
-
-    assert objects_of(records) == [POD]
-
-
-def test_a_dash_is_standard_input_and_paths_keep_their_order(tmp_path: Path) -> None:
-    (tmp_path / "x").write_text('{"kind":"file"}')
-
-    records = list(read([str(tmp_path / "x"), "-"], stdin=io.BytesIO(b'{"kind":"stdin"}')))
-
-    assert objects_of(records) == [{"kind": "file"}, {"kind": "stdin"}]
-    assert records[1].where == "standard input"
-
-
-def test_a_missing_path_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=rf"^cannot read {tmp_path}/nowhere: No such file or directory$"):
-        list(read([f"{tmp_path}/nowhere"], stdin=io.BytesIO()))
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"), [("x.json", "x.json is larger than 1 MiB"), ("x", "x is larger than 1 MiB")]
-)
-def test_a_member_over_the_cap_is_refused(name: str, expected: str, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=expected):
-        read_text(tmp_path, b" " * (1024 * 1024 + 1), name, Limits(member=1024 * 1024))
-
-
-def test_a_member_at_the_cap_is_read(tmp_path: Path) -> None:
-    assert read_text(tmp_path, b"[" + b" " * 98 + b"]", limits=Limits(member=100)) == []
-
-
 def test_yaml_has_a_smaller_cap_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"input is YAML larger than 0 MiB; write it as JSON"):
+    with pytest.raises(BadInput, match=r"input is YAML larger than 100 bytes; write it as JSON \(`-o json`\)$"):
         read_text(tmp_path, "a: 1\n" * 30, limits=Limits(yaml_member=100))
 
 
-def test_the_input_as_a_whole_has_a_cap(tmp_path: Path) -> None:
-    for name in ("a.json", "b.json", "c.json"):
-        (tmp_path / name).write_bytes(b"[]" + b" " * 48)
+# -------------------------------------------------------------------------------------- watch events
 
-    with pytest.raises(BadInput, match=rf"^{tmp_path}/c.json: the input is larger than 0 MiB"):
-        list(read([str(tmp_path)], stdin=io.BytesIO(), limits=Limits(total=100)))
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"type":"ADDED","object":{"kind":"Pod"}}', [("ADDED", {"kind": "Pod"})]),
+        ('{"object":{"a":1}, "type":"DELETED"}\n', [("DELETED", {"a": 1})]),
+        ('{"kind":"WatchEvent","apiVersion":"v1","type":"MODIFIED","object":{}}', [("MODIFIED", {})]),
+        (
+            '{"type":"BOOKMARK","object":{"kind":"Pod"}}\n{"type":"ERROR","object":{}}',
+            [("BOOKMARK", {"kind": "Pod"}), ("ERROR", {})],
+        ),
+        ('[{"type":"ADDED","object":{"a":1}},{"a":2}]', [("ADDED", {"a": 1}), ("", {"a": 2})]),
+        (
+            "type: ADDED\nobject: {a: 1}\n---\ntype: DELETED\nobject: {a: 2}\n",
+            [("ADDED", {"a": 1}), ("DELETED", {"a": 2})],
+        ),
+        ('{"type":"Opaque","kind":"Secret","object":{}}', [("", {"type": "Opaque", "kind": "Secret", "object": {}})]),
+        ('{"type":"ADDED","object":null}', [("", {"type": "ADDED", "object": None})]),
+        ('{"type":"ADDED","object":[1]}', [("", {"type": "ADDED", "object": [1]})]),
+        ('{"type":7,"object":{}}', [("", {"type": 7, "object": {}})]),
+        ('{"kind":"PodList","items":[{"type":"ADDED","object":{}}]}', [("", {"type": "ADDED", "object": {}})]),
+    ],
+)
+def test_a_watch_event_is_the_record_of_its_object(
+    text: str, expected: list[tuple[str, object]], tmp_path: Path
+) -> None:
+    records = read_text(tmp_path, text)
+
+    assert expected == [(record.event, json.loads(record.data)) for record in records]

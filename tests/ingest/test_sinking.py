@@ -71,6 +71,29 @@ async def test_a_pod_that_comes_back_after_its_removal_stays(store: Store) -> No
     assert (sink.sunk.upserted, sink.sunk.removed) == (1, 1)
 
 
+async def test_changes_put_together_are_applied_together(store: Store) -> None:
+    """Even where the first of them fills a batch: nobody sees the pod alive in between."""
+    sink = await taken(store)
+    for number in range(BATCH_CHANGES - 1):
+        await sink.put(upsert(f"web-{number}"))
+
+    await sink.put(upsert("gone"), removal("gone"))
+    (status,) = await store.clusters()
+
+    assert (status.revision, status.pods, status.tombstones) == (1, BATCH_CHANGES - 1, 1)
+
+
+async def test_removals_do_not_hold_up_other_pods(store: Store) -> None:
+    sink = await taken(store)
+    for name in ("a", "b", "c"):
+        await sink.put(removal(name))
+        await sink.put(upsert(f"{name}-next"))
+    await sink.flush()
+    (status,) = await store.clusters()
+
+    assert (status.revision, status.pods, status.tombstones) == (1, 3, 3)
+
+
 async def test_an_owner_update_holds_for_the_pods_before_it_only(store: Store) -> None:
     sink = await taken(store)
     await sink.put(upsert("a", deployment=CLUSTER))

@@ -8,6 +8,9 @@ import pytest
 
 from podledger.errors import BadInput
 from podledger.pods.objects import (
+    Frame,
+    Text,
+    decode_frame,
     decode_namespace,
     decode_owner,
     decode_pod,
@@ -15,6 +18,7 @@ from podledger.pods.objects import (
     kept_annotations,
     kind_of,
     split_items,
+    split_texts,
 )
 
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -92,3 +96,67 @@ def test_the_annotation_that_repeats_the_object_is_not_encoded() -> None:
     assert b"secret" not in encoded
     assert metadata is not None
     assert kept_annotations(metadata) == metadata.annotations == {"note": "kept"}
+
+
+# ------------------------------------------------------------------------------ several texts, frames
+
+DEEP = b"[" * 200_000 + b"]" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("data", "texts"),
+    [
+        (b"", []),
+        (b"{}", [Text(1, b"{}")]),
+        (b'{"a": 1}\n{"b": 2}\n', [Text(1, b'{"a": 1}\n'), Text(2, b'{"b": 2}\n')]),
+        (b'{\n}\n\n[1]{} "x"', [Text(1, b"{\n}\n\n"), Text(4, b"[1]"), Text(4, b"{} "), Text(4, b'"x"')]),
+    ],
+)
+def test_texts_that_follow_each_other_are_cut_apart(data: bytes, texts: list[Text]) -> None:
+    assert texts == list(split_texts(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "before", "told"),
+    [
+        (b'{"a": 1}\n{"b" 2}', 1, " at line 2, column 6"),
+        (b'{"a": 1}\n{"b": ', 1, " at line 2, column 7"),
+        (b"{}\n\n ]", 1, " at line 3, column 2"),
+        pytest.param(b"[" * 200_000, 0, "nested too deeply", id="deep and cut"),
+        pytest.param(DEEP, 0, "nested too deeply", id="deep"),
+    ],
+)
+def test_the_texts_before_a_broken_one_are_read(data: bytes, before: int, told: str) -> None:
+    texts = split_texts(data)
+    for _ in range(before):
+        next(texts)
+
+    with pytest.raises(BadInput, match=f"{told}$"):
+        next(texts)
+
+
+def test_a_list_that_is_nested_beyond_reason_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"^nested too deeply$"):
+        split_items(DEEP)
+
+
+@pytest.mark.parametrize(
+    ("data", "frame"),
+    [
+        (b'{"type": "ADDED", "object": {"a": 1}}', Frame("ADDED", b'{"a": 1}')),
+        (b'{"kind": "WatchEvent", "type": "X", "object": {}}', Frame("X", b"{}")),
+        (b'{"kind": "", "type": "X", "object": {}}', Frame("X", b"{}")),
+        (b'{"kind": "Secret", "type": "Opaque", "object": {}}', None),
+        (b'{"type": "", "object": {}}', None),
+        (b'{"object": {}}', None),
+        (b'{"type": "ADDED"}', None),
+        (b'{"type": "ADDED", "object": null}', None),
+        (b'{"type": "ADDED", "object": []}', None),
+        (b'{"type": 7, "object": {}}', None),
+        (b"[]", None),
+        (b"{", None),
+        pytest.param(DEEP, None, id="deep"),
+    ],
+)
+def test_an_event_of_a_watch_is_told_from_everything_else(data: bytes, frame: Frame | None) -> None:
+    assert frame == decode_frame(data)

@@ -263,6 +263,14 @@ def test_the_walk_goes_ten_steps_up():
     assert frozenset({"o11"}) == owners.tops("o1")
 
 
+def test_a_chain_of_controllers_is_followed_ten_steps_too():
+    """Beside another top, which does not make it longer."""
+    links = [(f"o{n}", "ReplicaSet", [reference(f"o{n + 1}", "ReplicaSet", controller=True)]) for n in range(1, 20)]
+    found = resolve(chain(*links), reference("o1", "ReplicaSet", controller=True), reference("a", "Deployment"))
+
+    assert ("o10", "o1", True) == (found.deployment_id, found.tracked_owner_uid, found.ambiguous)
+
+
 @pytest.mark.property
 @given(st.dictionaries(st.integers(0, 7), st.lists(st.integers(0, 7), max_size=3)), st.integers(0, 7))
 def test_any_graph_resolves_to_something_that_was_named(graph, start):

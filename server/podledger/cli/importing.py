@@ -6,17 +6,25 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
 from podledger.cli.configuring import Sources, settings_options
 from podledger.cli.storing import opened
 from podledger.ingest.addressing import Address
-from podledger.ingest.importing import Options, Summary, Tally, import_files
+from podledger.ingest.importing import Options, import_files
+from podledger.ingest.tallying import Summary, Tally
+from podledger.ingest.unpacking import size_text
 from podledger.settings import Settings
+
+_PROGRESS_SECONDS: Final = 0.5
+_LINE_START: Final = "\r\x1b[K"
+"""Goes back to the beginning of the line and clears it."""
 
 
 @click.command("import")
@@ -39,12 +47,22 @@ def import_command(
     include_static: bool,
     allow_empty: bool,
 ) -> None:
-    r"""Read pods from files, folders or standard input (-) into the store.
+    """Read pods from files, folders, archives or standard input (-) into the store.
 
-    Accepts what `kubectl get pods -A -o json` (or yaml) prints, lists of any kind, bare arrays, single
-    objects, the answer of a kubelet's /pods, and folders of such files: must-gather, support bundles
-    and other dumps. Forms are recognised by content. Add owners and namespaces to know every pod's
-    workload and cluster:
+    What a file is shows in its content, not in its name:
+
+    \b
+      lists, bare arrays and single objects, as JSON or YAML: what
+        kubectl get pods -A -o json (or yaml) prints, a kubelet's /pods
+      one object per line (NDJSON), or objects one after another
+      events of a watch: kubectl get pods -A -w --output-watch-events -o json
+      gzip of any of these; tar, tar.gz and zip archives; folders
+
+    In folders and archives the files .json, .yaml, .yml and .ndjson are read at any depth, also with .gz
+    behind: must-gather, support bundles, insights archives and other dumps work as they are. Nothing is
+    unpacked to disk; links and devices are left alone.
+
+    Add owners and namespaces to know every pod's workload and cluster:
 
     \b
       kubectl get pods,rs,jobs,rc,namespaces -A -o json | podledger import --register prod -
@@ -52,10 +70,15 @@ def import_command(
     One import is for one cluster: that of --cluster-id or --cluster, else the one whose kube-system
     namespace is in the input. A cluster that is not registered yet needs a name: --register.
 
-    Pods are added and updated, never removed. Of one pod the record with the higher resource version
-    stays. A server may run on the same store meanwhile. Prints one line of JSON that sums up; what was
-    skipped and why goes to standard error.
-    """
+    Pods are added and updated. Of one pod the record with the higher resource version stays. The
+    versions that a watch told are merged in their order, so that every finished run is kept, and a pod
+    it saw deleted leaves a tombstone. Nothing else is ever removed.
+
+    A text may have 256 MiB (YAML 64 MiB), the input 8 GiB and 2 million pods, and what is compressed
+    may grow 200 times. A mistake in the input changes nothing. An import that is interrupted while it
+    writes can be repeated. A server may run on the same store meanwhile. Prints one line of JSON that
+    sums up; what was skipped and why goes to standard error, and progress where that is a terminal.
+    """  # noqa: D301 - the backslash is click's mark for lines that are not wrapped
     settings = sources().settings
     options = Options(
         address=Address(cluster_id=cluster_id, cluster=cluster, register=register, ignore_identity=ignore_identity),
@@ -65,7 +88,8 @@ def import_command(
     )
     tally = Tally()
     try:
-        summary = _run(_import(settings, paths, options, tally))
+        with _progress(tally):
+            summary = _run(_import(settings, paths, options, tally))
     except KeyboardInterrupt:
         click.echo(_interrupted(tally), err=True)
         sys.exit(1)
@@ -93,11 +117,44 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+@contextmanager
+def _progress(tally: Tally) -> Iterator[None]:
+    """Show on a terminal how far the import is. A thread does it, because reading blocks the loop."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    over = threading.Event()
+    thread = threading.Thread(target=_show, args=(tally, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _show(tally: Tally, over: threading.Event) -> None:
+    shown = False
+    while not over.wait(_PROGRESS_SECONDS):
+        click.echo(f"{_LINE_START}{_how_far(tally)}", nl=False, err=True)
+        shown = True
+    if shown:
+        click.echo(_LINE_START, nl=False, err=True)
+
+
+def _how_far(tally: Tally) -> str:
+    if tally.sunk is not None:
+        return f"Written {tally.sunk.written:,} pods"
+    return f"Read {size_text(tally.input.read)}, {tally.records:,} pod records"
+
+
 def _interrupted(tally: Tally) -> str:
-    written = tally.sunk.upserted + tally.sunk.unchanged + tally.sunk.removed
-    if not written:
-        return f"Interrupted after reading {tally.records:,} pod records; nothing has been written"
-    return f"Interrupted after writing {written:,} pods; the same command again completes the import"
+    if tally.sunk is not None:
+        return (
+            f"Interrupted after writing {tally.sunk.written:,} pods of {tally.records:,} records;"
+            " the same command again completes the import"
+        )
+    return f"Interrupted after reading {tally.records:,} pod records; nothing has been written"
 
 
 def _tell_skipped(tally: Tally) -> None:

@@ -13,9 +13,11 @@ from typing import Final
 
 from podledger.errors import BadInput
 from podledger.ingest.demo_clusters import demo
-from podledger.ingest.importing import OWNER_KINDS, Intake, Tally
+from podledger.ingest.importing import Intake
 from podledger.ingest.sinking import LocalSink
+from podledger.ingest.spooling import OWNER_KINDS
 from podledger.ingest.synthesizing import Event, SyntheticCluster, fleet
+from podledger.ingest.tallying import Tally
 from podledger.pods.identity import parse_uuid
 from podledger.pods.merging import MergeMode
 from podledger.store.contract import Checkpoint, Cluster, Removal, Store

@@ -1,181 +1,108 @@
-"""Files of Kubernetes objects: paths in, one record per object out, each with where it was found.
+"""Texts of Kubernetes objects: paths in, one record per object out, each with where it was found.
 
-    paths -> members (a file, a file of a folder, standard input) -> documents -> records
+    paths -> texts (`unpacking`) -> documents -> records
 
-The form of a member is recognised by its content (ingest 7.1): `{` or `[` begins JSON, everything else
-is YAML of one or more documents. A document is a list of any kind, a bare array, or one object. JSON
-stays bytes: a list is cut into its items without decoding them. YAML is turned into JSON a document at
-a time, so that there is one path from there on.
+The form of a text is recognised by its content (ingest 7.1): `{` or `[` begins JSON, everything else is
+YAML of one or more documents. JSON may be one document, or several with white space between them, which
+one object per line (NDJSON) is. A document is a list of any kind, a bare array, or one object; an object
+may be an event of a watch, whose object is the record then. JSON stays bytes: a list is cut into its
+items without decoding them. YAML is turned into JSON a document at a time, so that there is one path from
+there on.
 
-A folder gives all its `.json`, `.yaml` and `.yml` files at any depth, in bytewise order of their paths;
-links and devices in it are left alone. The folders of must-gather, support bundles and other dumps need
-no more than that, because every object names itself.
-
-What the objects mean is decided in `importing`. Whatever cannot be read raises `BadInput` with one
-sentence that names the member and the place in it.
+What the objects mean is decided in `spooling`. Whatever cannot be read raises `BadInput` with one
+sentence that names the text and the place in it.
 """
 
 from __future__ import annotations
 
 import codecs
-import io
 import json
 import math
-import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, Final
 
 import yaml
 
 from podledger.errors import BadInput
+from podledger.ingest.unpacking import Limits, Meter, Text, size_text, texts
 from podledger.pods import objects
-
-STDIN: Final = "-"
-"""The path that stands for standard input."""
-
-_ENDINGS: Final = (".json", ".yaml", ".yml")
-_MIB: Final = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Caps of an input, in bytes (ingest 7.1)."""
-
-    member: int = 256 * _MIB
-    yaml_member: int = 64 * _MIB
-    """A YAML document takes ten times its size in memory; JSON (`-o json`) has no such price."""
-    total: int = 8 * 1024 * _MIB
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The JSON of one object. `implied_kind` is the kind that its list gives it, or empty."""
+    """The JSON of one object, and what is told beside it."""
 
-    member: str
+    text: str
+    """Name of the text that holds it."""
     position: str
-    """Document and item, for people; empty when the member holds nothing else."""
+    """Document and item, for people; empty when the text holds nothing else."""
     implied_kind: str
+    """The kind that its list gives it, or empty."""
     data: bytes
+    event: str = ""
+    """The type of the watch event that brought it (`ADDED`, …); empty for an object that lies there as it is."""
 
     @property
     def where(self) -> str:
         """The place of the object, for messages."""
-        return f"{self.member}, {self.position}" if self.position else self.member
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """One text of the input."""
-
-    name: str
-    data: bytes
+        return f"{self.text}, {self.position}" if self.position else self.text
 
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """One JSON text of a member."""
+    """One JSON text of a text of any form."""
 
-    member: str
+    text: str
     position: str
     data: bytes
 
 
-_Form = Callable[[_Member, Limits], Iterator[_Document]]
-"""Reads the documents of a member."""
+_Form = Callable[[Text, Limits], Iterator[_Document]]
+"""Reads the documents of a text."""
 
 
-def read(paths: Sequence[str], *, stdin: IO[bytes], limits: Limits = Limits()) -> Iterator[Record]:
+def read(paths: Sequence[str], *, stdin: IO[bytes], limits: Limits, meter: Meter) -> Iterator[Record]:
     """Read all paths in their order."""
-    total = 0
-    for member in _members(paths, stdin, limits):
-        total += len(member.data)
-        if total > limits.total:
-            raise BadInput(f"{member.name}: the input is larger than {_size(limits.total)}; import it in parts")
-        for document in _form(member)(member, limits):
+    for text in map(_in_utf_8, texts(paths, stdin=stdin, limits=limits, meter=meter)):
+        for document in _form(text)(text, limits):
             yield from _records(document)
-
-
-# --------------------------------------------------------------------------------------------- members
-
-
-def _members(paths: Sequence[str], stdin: IO[bytes], limits: Limits) -> Iterator[_Member]:
-    for path in paths:
-        if path == STDIN:
-            yield _Member("standard input", _capped(stdin, "standard input", limits))
-        elif Path(path).is_dir():
-            for file in _files(Path(path)):
-                yield _file(file, limits)
-        else:
-            yield _file(Path(path), limits)
-
-
-def _files(folder: Path) -> list[Path]:
-    """The files of a folder that are tried. Sorted, so that "the later one wins" is the same everywhere."""
-    found = []
-    with _readable(folder):
-        for parent, _, names in os.walk(folder, onerror=_raise):
-            paths = (Path(parent, name) for name in names if name.lower().endswith(_ENDINGS))
-            found += [path for path in paths if stat.S_ISREG(path.lstat().st_mode)]
-    return sorted(found, key=os.fsencode)
-
-
-def _raise(error: OSError) -> None:
-    """A folder that cannot be read is an error: its pods would be missing in silence."""
-    raise error
-
-
-def _file(path: Path, limits: Limits) -> _Member:
-    with _readable(path), path.open("rb") as file:
-        return _Member(str(path), _capped(file, str(path), limits))
-
-
-def _capped(file: IO[bytes], name: str, limits: Limits) -> bytes:
-    """Read in pieces: a pipe may be named, and its size is not known before."""
-    whole = io.BytesIO()
-    while piece := file.read(_MIB):
-        if whole.tell() + len(piece) > limits.member:
-            raise BadInput(
-                f"{name} is larger than {_size(limits.member)}; import it in parts, for example by namespace"
-            )
-        whole.write(piece)
-    return whole.getvalue()
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise BadInput(f"cannot read {error.filename or path}: {error.strerror}") from error
-
-
-def _size(count: int) -> str:
-    return f"{count // _MIB} MiB"
 
 
 # ----------------------------------------------------------------------------------------------- forms
 
 
-def _form(member: _Member) -> _Form:
-    start = member.data[:4096].removeprefix(codecs.BOM_UTF8).lstrip()
-    return _json_documents if start[:1] in (b"{", b"[") else _yaml_documents
+def _in_utf_8(text: Text) -> Text:
+    """The text without a byte order mark; some shells write UTF-16."""
+    if not text.data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return Text(text.name, text.data.removeprefix(codecs.BOM_UTF8))
+    try:
+        return Text(text.name, text.data.decode("utf-16").encode())
+    except UnicodeError as error:
+        raise BadInput(f"{text.name} is not valid UTF-16: {error}") from error
 
 
-def _json_documents(member: _Member, _limits: Limits) -> Iterator[_Document]:
-    yield _Document(member.name, "", member.data.removeprefix(codecs.BOM_UTF8))
+def _form(text: Text) -> _Form:
+    return _json_documents if text.data[:4096].lstrip()[:1] in (b"{", b"[") else _yaml_documents
 
 
-def _yaml_documents(member: _Member, limits: Limits) -> Iterator[_Document]:
-    if len(member.data) > limits.yaml_member:
-        raise BadInput(f"{member.name} is YAML larger than {_size(limits.yaml_member)}; write it as JSON (`-o json`)")
-    documents = _YamlDocuments(member)
+def _json_documents(text: Text, _limits: Limits) -> Iterator[_Document]:
+    try:
+        for found in objects.split_texts(text.data):
+            alone = len(found.data) == len(text.data)
+            yield _Document(text.name, "" if alone else f"line {found.line}", found.data)
+    except BadInput as error:
+        raise BadInput(f"{text.name} is not valid JSON: {error}") from error
+
+
+def _yaml_documents(text: Text, limits: Limits) -> Iterator[_Document]:
+    if len(text.data) > limits.yaml_member:
+        cap = size_text(limits.yaml_member)
+        raise BadInput(f"{text.name} is YAML larger than {cap}; write it as JSON (`-o json`)")
+    documents = _YamlDocuments(text)
     for number, document in enumerate(documents.read(), start=1):
         # Escapes for all but ASCII: libyaml lets characters through that UTF-8 cannot hold.
-        yield _Document(member.name, f"document {number}", json.dumps(document).encode("ascii"))
+        yield _Document(text.name, f"document {number}", json.dumps(document).encode("ascii"))
 
 
 # --------------------------------------------------------------------------------------------- records
@@ -185,14 +112,21 @@ def _records(document: _Document) -> Iterator[Record]:
     try:
         found = objects.split_items(document.data)
     except BadInput as error:
-        raise BadInput(f"{document.member} is not valid JSON: {error}") from error
+        raise BadInput(f"{document.text} is not valid JSON: {error}") from error
     if found.items is None:
-        yield Record(document.member, document.position, "", document.data)
+        yield _record(document.text, document.position, "", document.data)
         return
     implied = found.kind.removesuffix("List")
     for number, item in enumerate(found.items, start=1):
         position = f"{document.position}, item {number}" if document.position else f"item {number}"
-        yield Record(document.member, position, implied, item)
+        yield _record(document.text, position, implied, item)
+
+
+def _record(text: str, position: str, implied_kind: str, data: bytes) -> Record:
+    frame = None if implied_kind else objects.decode_frame(data)
+    if frame is None:
+        return Record(text, position, implied_kind, data)
+    return Record(text, position, "", frame.object, frame.type)
 
 
 # ------------------------------------------------------------------------------------------------ YAML
@@ -218,9 +152,9 @@ class _YamlDocuments:
     lines of them expand to gigabytes, and so are tags beyond the core schema.
     """
 
-    def __init__(self, member: _Member) -> None:
-        self._name = member.name
-        self._events: Iterator[Any] = yaml.parse(member.data, Loader=_LOADER)
+    def __init__(self, text: Text) -> None:
+        self._name = text.name
+        self._events: Iterator[Any] = yaml.parse(text.data, Loader=_LOADER)
 
     def read(self) -> Iterator[Any]:
         """The values of the documents, empty documents left out."""

@@ -3,6 +3,7 @@
 Whoever writes a cluster holds its fence (ingest 1). `LocalSink.take` takes it; from then on an earlier
 writer is refused, and so is this one when a later writer comes. Changes are gathered and applied 500
 at a time: big enough to make a transaction worth its cost, small enough to be lost without regret.
+Changes that were put together are applied together.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
+from podledger.pods.identity import parse_uuid
 from podledger.store.contract import Batch, Checkpoint, NamespaceUpdate, OwnerUpdate, Removal, Upsert, Writer
 
 Change = NamespaceUpdate | Upsert | Removal | OwnerUpdate
@@ -29,6 +31,11 @@ class Sunk:
     unchanged: int = 0
     removed: int = 0
 
+    @property
+    def written(self) -> int:
+        """Pods in all."""
+        return self.upserted + self.unchanged + self.removed
+
 
 @dataclass(slots=True)
 class LocalSink:
@@ -39,29 +46,43 @@ class LocalSink:
     fence: int
     sunk: Sunk = field(default_factory=Sunk)
     _waiting: list[Change] = field(default_factory=list)
+    _kinds: set[type[Change]] = field(default_factory=set)
+    """Of what is waiting."""
+    _leaving: set[bytes] = field(default_factory=set)
+    """Pods whose removal is waiting."""
 
     @classmethod
     async def take(cls, store: Writer, cluster: bytes) -> LocalSink:
         """Take the cluster over, as a writer of its own epoch. Raises `NotFound` if it is not registered."""
         return cls(store, cluster, await store.take(cluster, secrets.token_bytes(16)))
 
-    async def put(self, change: Change) -> None:
-        """Add a change; a full batch is applied. Raises `Fenced` when another writer took the cluster."""
-        if self._waiting and self._would_overtake(change):
+    async def put(self, *changes: Change) -> None:
+        """Add changes; a full batch is applied. Raises `Fenced` when another writer took the cluster."""
+        if any(map(self._would_overtake, changes)):
             await self.flush()
-        self._waiting.append(change)
+        self._waiting += changes
+        self._kinds.update(map(type, changes))
+        self._leaving.update(change.pod for change in changes if isinstance(change, Removal))
         if len(self._waiting) >= BATCH_CHANGES:
             await self.flush()
 
     def _would_overtake(self, change: Change) -> bool:
-        """A batch has its own order of kinds, so a change may join only those that come no later in it."""
-        return _ORDER[type(change)] < _ORDER[type(self._waiting[-1])]
+        """A batch has its own order of kinds, so a change may join what comes no later in it.
+
+        An upsert may go before the removals of other pods: each pod still sees its own changes in order.
+        """
+        later = {kind for kind in self._kinds if _ORDER[kind] > _ORDER[type(change)]}
+        if isinstance(change, Upsert) and later == {Removal}:
+            return parse_uuid(change.record.pod.id) in self._leaving
+        return bool(later)
 
     async def flush(self, checkpoint: Checkpoint | None = None) -> None:
         """Apply what is waiting; with a checkpoint, in the transaction that stores it."""
         if not self._waiting and checkpoint is None:
             return
         waiting, self._waiting = self._waiting, []
+        self._kinds.clear()
+        self._leaving.clear()
         applied = await self.store.apply(
             Batch(
                 cluster=self.cluster,

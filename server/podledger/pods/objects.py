@@ -5,7 +5,8 @@ values, arguments, volumes and messages cannot reach a log, a queue or a disk. E
 and accepts null, because servers leave out and null what they like; times stay text until mapping.
 What remains wrong makes the object malformed: `BadInput`, with a text that names the field.
 
-The text of a file may be a list; `split_items` cuts it into objects without decoding them.
+The text of a file may hold several JSON texts, a text may be a list, and an object may be one event of
+a watch: `split_texts`, `split_items` and `decode_frame` take them apart without decoding what is inside.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from podledger.errors import BadInput
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """Repeats the whole object, secrets included; never kept (ingest 5.6)."""
+
+_TRAILING = "trailing characters"
+"""What the decoder calls a text behind the first one."""
 
 _ACRONYMS = {"id": "ID", "ip": "IP", "ips": "IPs"}
 
@@ -294,6 +298,20 @@ class Listing(NamedTuple):
     items: Iterator[bytes] | None
 
 
+class Text(NamedTuple):
+    """One of the JSON texts of a file, and the line on which it begins."""
+
+    line: int
+    data: bytes
+
+
+class Frame(NamedTuple):
+    """One event of a watch: its type as sent, and its object, undecoded."""
+
+    type: str
+    object: bytes
+
+
 class _List(_Partial, frozen=True):
     kind: str | None = None
     items: list[msgspec.Raw] | None = None
@@ -308,6 +326,39 @@ class _Containers(_Partial, frozen=True):
     containers: list[msgspec.Raw] | None = None
 
 
+class _Event(_Partial, frozen=True):
+    kind: str | None = None
+    type: str | None = None
+    object: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def split_texts(data: bytes) -> Iterator[Text]:
+    """Cut JSON texts that follow each other: one per line (NDJSON), or with any white space between them.
+
+    Raises `BadInput` that tells line and column where the data is no JSON; the texts before it have come then.
+    """
+    start, line = 0, 1
+    while start < len(data):
+        end = _end_of_text(data, start)
+        yield Text(line, data[start:end])
+        line += data.count(b"\n", start, end)
+        start = end
+
+
+def _end_of_text(data: bytes, start: int) -> int:
+    try:
+        msgspec.json.decode(memoryview(data)[start:], type=msgspec.Raw)
+    except RecursionError as error:
+        raise BadInput("nested too deeply") from error
+    except ValueError as error:
+        problem, offset = _problem(str(error))
+        end = len(data) if offset is None else start + offset
+        if problem == _TRAILING:
+            return end
+        raise BadInput(_with_place(problem, data, end)) from error
+    return len(data)
+
+
 def split_items(data: bytes) -> Listing:
     """Cut a list or a bare array into its items, which stay undecoded. The kind of a list ends in `List`.
 
@@ -318,7 +369,8 @@ def split_items(data: bytes) -> Listing:
     except RecursionError as error:
         raise BadInput("nested too deeply") from error
     except ValueError as error:
-        raise BadInput(_with_place(str(error), data)) from error
+        problem, offset = _problem(str(error))
+        raise BadInput(_with_place(problem, data, len(data) if offset is None else offset)) from error
 
 
 def _listing(data: bytes) -> Listing:
@@ -335,13 +387,31 @@ def _listing(data: bytes) -> Listing:
     return Listing(kind, None)
 
 
-def _with_place(problem: str, data: bytes) -> str:
+def _problem(message: str) -> tuple[str, int | None]:
+    """What the decoder says is wrong, and at which byte; None at the end."""
+    text, _, place = message.removeprefix("JSON is malformed: ").rpartition(" (byte ")
+    if not text or not place[:-1].isdecimal():
+        return message, None
+    return text, int(place[:-1]) - (text == _TRAILING)  # told when it has been read already
+
+
+def _with_place(problem: str, data: bytes, offset: int) -> str:
     """The decoder counts bytes from the beginning, editors count lines and columns."""
-    text, _, place = problem.removeprefix("JSON is malformed: ").rpartition(" (byte ")
-    offset = int(place[:-1]) if text and place[:-1].isdecimal() else len(data)
     line = data.count(b"\n", 0, offset) + 1
     column = offset - data.rfind(b"\n", 0, offset)
-    return f"{text or problem} at line {line}, column {column}"
+    return f"{problem} at line {line}, column {column}"
+
+
+def decode_frame(data: bytes) -> Frame | None:
+    """Read an event of a watch (`{"type": …, "object": {…}}`); None for whatever is none."""
+    try:
+        found = msgspec.json.decode(data, type=_Event)
+    except (ValueError, RecursionError):
+        return None
+    inner = bytes(found.object)
+    if found.kind in (None, "", "WatchEvent") and found.type and inner.startswith(b"{"):
+        return Frame(found.type, inner)
+    return None
 
 
 def kind_of(data: bytes, *, implied: str = "") -> str:

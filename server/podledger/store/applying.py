@@ -168,8 +168,7 @@ class _Application:
             self._upsert(self._pods[id_], upsert)
         for removal in batch.removals:
             self._remove(self._pods[removal.pod], removal)
-        for owner in batch.owners:
-            self._own(owner)
+        self._own(batch.owners)
         self._write_workloads()
         self._namespaces.write(self._changes)
         for pod in sorted(self._pods.values(), key=lambda pod: pod.id):
@@ -186,11 +185,14 @@ class _Application:
             raise InvariantViolated(f"a pod of cluster {named or 'none'} was given for {self._ledger.name}")
         return parse_uuid(record.pod.id)
 
-    def _load(self, ids: Collection[bytes]) -> None:
+    def _load(self, ids: Collection[bytes]) -> list[_Pod]:
+        """Load the pods that are not loaded yet, and give them."""
         wanted = sorted(set(ids) - self._pods.keys())
         live = {row.id: row for row in self._rows.pods(wanted)}
         gone = {row.id: row for row in self._rows.tombstones([id_ for id_ in wanted if id_ not in live])}
-        self._pods |= {id_: _Pod(id_, live.get(id_), gone.get(id_)) for id_ in wanted}
+        loaded = [_Pod(id_, live.get(id_), gone.get(id_)) for id_ in wanted]
+        self._pods |= {pod.id: pod for pod in loaded}
+        return loaded
 
     def _load_runs(self, upserts: Iterable[tuple[bytes, Upsert]], removals: Iterable[Removal]) -> None:
         """Recorded runs, of the pods that are merged."""
@@ -224,10 +226,20 @@ class _Application:
             pod.merge(removal.record, (), mode=self._mode)
         pod.removal = removal
 
-    def _own(self, owner: OwnerUpdate) -> None:
-        self._load(self._rows.owned(owner.owner_uid))
+    def _own(self, owners: Sequence[OwnerUpdate]) -> None:
+        """Give the pods of tracked owners, those of this batch and all others, what is known of the owner now."""
+        owned: dict[str, list[_Pod]] = defaultdict(list)
         for pod in self._pods.values():
-            if pod.alive and _owner_uid(pod) == owner.owner_uid and _is_news(pod.current(), owner):
+            if owners and pod.alive:
+                owned[_owner_uid(pod)].append(pod)
+        for owner in owners:
+            if owner.owner_uid:  # without one, a pod has no tracked owner
+                owned[owner.owner_uid] += self._load(self._rows.owned(owner.owner_uid))
+                self._tell(owned[owner.owner_uid], owner)
+
+    def _tell(self, pods: Iterable[_Pod], owner: OwnerUpdate) -> None:
+        for pod in pods:
+            if _is_news(pod.current(), owner):
                 pod.own(owner)
 
     def _write(self, pod: _Pod) -> None:

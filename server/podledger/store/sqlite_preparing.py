@@ -5,6 +5,7 @@ Whatever is wrong is told in one sentence that says what to do.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -33,10 +34,17 @@ def check_library() -> None:
 
 
 def make_file(path: Path) -> None:
-    """Make the file and its folder, both for their owner alone. SQLite gives its other files the same rights."""
+    """Make the file and its folder, both for their owner alone. SQLite gives its other files the same rights.
+
+    A file that is there is only looked at: closing a descriptor of it would drop the locks that SQLite has
+    on it in this process.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not path.is_file():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        elif not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise BadInput(f"the database {path} cannot be opened: {error.strerror}") from error
 

@@ -207,6 +207,8 @@ class ReadingThreads(_Threads):
 
     async def read(self, job: Callable[[Session], Result], *, deadline: float | None) -> Result:
         """Run a job within its deadline. Raises `DeadlineExceeded`, and what the job raises."""
+        if _remaining(deadline) == 0:  # or a quick job would be done before anybody looks
+            raise DeadlineExceeded
         task = _Task(job, deadline=deadline)
         self._submit(task)
         self._tasks.add(task)
