@@ -44,6 +44,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from podledger.pods.identity import PodKey
+from podledger.pods.workloads import Workload
 from podledger.query.paging import Paging
 from podledger.query.scope import Scope
 from podledger.query.syntax import Query
@@ -137,6 +138,8 @@ class Upsert:
     content_hash: bytes
     source_version: str = ""
     carried: tuple[ContainerInstance, ...] = ()
+    tells_workload: bool = True
+    """False for pods of another system, from which no workload row is derived (ingest 7.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,21 @@ class NamespaceUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerMetadata:
+    """The object of a top owner (a Deployment, StatefulSet, DaemonSet, CronJob, …), or that it is gone.
+
+    What it tells goes into the workload row of that id (ingest 5.6); the object may come before or
+    after the pods.
+    """
+
+    uid: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    created: int | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """How far the writer of a cluster has come; stored in the transaction of the batch."""
 
@@ -188,7 +206,8 @@ class Checkpoint:
 class Batch:
     """Changes of one cluster, applied in one transaction if `fence` is still the cluster's.
 
-    Order inside: namespaces, upserts (a later one of the same pod wins), removals, owner updates.
+    Order inside: namespaces, owner metadata, upserts (a later one of the same pod wins), removals,
+    owner updates, told workloads. `NO_CLUSTER` needs no registration.
     """
 
     cluster: bytes
@@ -197,6 +216,10 @@ class Batch:
     removals: tuple[Removal, ...] = ()
     owners: tuple[OwnerUpdate, ...] = ()
     namespaces: tuple[NamespaceUpdate, ...] = ()
+    metadata: tuple[OwnerMetadata, ...] = ()
+    workloads: tuple[Workload, ...] = ()
+    """Told as a whole by another system: they replace what is stored under their id, live on without
+    live pods, and are replaced whole by a row that is derived from pods (ingest 7.4)."""
     checkpoint: Checkpoint | None = None
 
 
@@ -272,6 +295,11 @@ class Cluster:
     labels: Mapping[str, str] = field(default_factory=dict)
     demo: bool = False
     """True for the clusters of the demo fleet, which may be removed as a whole."""
+    kubernetes_version: str | None = None
+    type: int | None = None
+    """Platform: `clusters.type`, label Cluster Platform Type. None when not told, as below."""
+    provider_type: int | None = None
+    """Of the provider: label Cluster Type."""
 
 
 @dataclass(frozen=True, slots=True)
