@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
+from aiohttp import web
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
@@ -29,6 +30,7 @@ from pydantic import ValidationError
 from podledger_gateway.app import Server, application, serve
 from podledger_gateway.backend import BackendError
 from podledger_gateway.channel import Channel, ChannelBackend, filled_pool, open_channel, reflect
+from podledger_gateway.comments import Comments, comments
 from podledger_gateway.errors import ProfileName
 from podledger_gateway.routes import shadowed
 from podledger_gateway.rules import Binding, BrokenRules, bindings, remarks
@@ -79,8 +81,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 async def _run(options: argparse.Namespace) -> None:
     settings = _settings(options)
     async with open_channel(_backend(options.backend), ca=_file(settings.backend_ca)) as channel:
-        found = _bindings(await _services(options, channel), settings)
-        server = await _serve(ChannelBackend(channel), found, options.listen, settings)
+        services, texts = await _services(options, channel)
+        found = _bindings(services, settings)
+        app = application(ChannelBackend(channel), found, settings, comments=texts)
+        server = await _serve(app, options.listen, settings)
         try:
             await _until_signal(server, options.ready_file, methods=len({binding.method for binding in found}))
         finally:
@@ -126,16 +130,17 @@ def _host_and_port(option: str, address: str) -> tuple[str, int]:
     return match["six"] or match["host"] or "127.0.0.1", int(match["port"])
 
 
-async def _services(options: argparse.Namespace, channel: Channel) -> list[ServiceDescriptor]:
+async def _services(options: argparse.Namespace, channel: Channel) -> tuple[list[ServiceDescriptor], Comments]:
+    """Services, and the comments that a descriptor set may hold; reflection gives none."""
     if not options.reflect:
         return _services_of(options.descriptor_set)
     try:
-        return await reflect(channel)
+        return await reflect(channel), {}
     except BackendError as problem:
         raise CannotStart(f"No descriptors from {options.backend}: {problem.message}.") from None
 
 
-def _services_of(path: Path) -> list[ServiceDescriptor]:
+def _services_of(path: Path) -> tuple[list[ServiceDescriptor], Comments]:
     """Services of a descriptor set in file order."""
     data = _file(str(path)) or b""
     try:
@@ -144,7 +149,8 @@ def _services_of(path: Path) -> list[ServiceDescriptor]:
     except (DecodeError, TypeError) as problem:
         raise CannotStart(f"{path} is no FileDescriptorSet with all its imports: {problem}.") from None
     names = [proto.name for proto in files]
-    return [service for name in names for service in pool.FindFileByName(name).services_by_name.values()]
+    services = [service for name in names for service in pool.FindFileByName(name).services_by_name.values()]
+    return services, comments(files)
 
 
 def _bindings(services: Sequence[ServiceDescriptor], settings: StandaloneSettings) -> list[Binding]:
@@ -163,12 +169,10 @@ def _warn(sentences: Iterable[str]) -> None:
         log.warning("%s.", sentence)
 
 
-async def _serve(
-    backend: ChannelBackend, found: Sequence[Binding], listen: str, settings: StandaloneSettings
-) -> Server:
+async def _serve(app: web.Application, listen: str, settings: StandaloneSettings) -> Server:
     host, port = _host_and_port("--listen", listen)
     try:
-        return await serve(application(backend, found, settings), host, port, settings, ssl_context=_tls(settings))
+        return await serve(app, host, port, settings, ssl_context=_tls(settings))
     except OSError as problem:
         reason = os.strerror(problem.errno) if problem.errno else str(problem)
         raise CannotStart(f"Cannot listen on {listen}: {reason}.") from None

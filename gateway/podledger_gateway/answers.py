@@ -79,7 +79,10 @@ class Answers:
 def respond(status: int, headers: CIMultiDict[str], body: bytes) -> web.Response:
     """A response with exactly these headers. 499 has no reason phrase of its own."""
     reason = "Client Closed Request" if status == CLIENT_CLOSED_REQUEST else None
-    return web.Response(status=status, reason=reason, headers=headers, body=body)
+    response = web.Response(status=status, reason=reason, headers=headers, body=body)
+    if headers.get("Connection") == "close":
+        response.force_close()
+    return response
 
 
 def prettified(text: str) -> str:

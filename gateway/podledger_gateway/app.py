@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import HttpVersion11, web
 from google.protobuf.message import DecodeError
@@ -22,6 +23,8 @@ from podledger_gateway.answers import HSTS, Answers, respond
 from podledger_gateway.backend import Backend, BackendError, Reply
 from podledger_gateway.bodies import Bodies
 from podledger_gateway.body import BadJson
+from podledger_gateway.comments import Comments
+from podledger_gateway.console import console_pages
 from podledger_gateway.endpoint import Endpoint, Parts, Request
 from podledger_gateway.errors import (
     DEADLINE_EXCEEDED,
@@ -40,7 +43,8 @@ from podledger_gateway.guard import Guard
 from podledger_gateway.health import Health
 from podledger_gateway.jsonenc import Encoders
 from podledger_gateway.metadata import BadHeader, parse_timeout, request_metadata, response_headers, trailer_headers
-from podledger_gateway.pages import METHODS, Page, health_page, index_page
+from podledger_gateway.openapi import Api, openapi, swagger
+from podledger_gateway.pages import METHODS, Page, document_page, health_page, index_page
 from podledger_gateway.query import PopulationError, ignored_header
 from podledger_gateway.routes import NotFound, Route, Router, WrongMethod
 from podledger_gateway.rules import Binding
@@ -66,16 +70,19 @@ def application(
     settings: GatewaySettings,
     *,
     name: str = "podledger_gateway",
+    version: str = "version not set",
     index: Mapping[str, object] | None = None,
     local_names: Collection[str] | None = None,
+    comments: Comments | None = None,
 ) -> web.Application:
     """The application that serves `bindings` from `backend`.
 
-    `name` stands in the Server header, `index` is the JSON at `/` (None: there is none). `local_names`
-    switches local mode on: only these names, or those of `allowed_hosts`, may be in the Host header, and
-    forwarded requests are refused.
+    `name` stands in the Server header and, with `version` and `comments`, in the API description; `index`
+    is the JSON at `/` (None: there is none). `local_names` switches local mode on: only these names, or
+    those of `allowed_hosts`, may be in the Host header, and forwarded requests are refused.
     """
-    gateway = Gateway(backend, bindings, settings, name=name, index=index, local_names=local_names)
+    api = Api(bindings, profile=settings.profile, title=name, version=version, comments=comments or {})
+    gateway = Gateway(backend, api, settings, index=index, local_names=local_names)
     router = _EveryPath(gateway)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -121,29 +128,33 @@ class Gateway:
     def __init__(
         self,
         backend: Backend,
-        bindings: Sequence[Binding],
+        api: Api,
         settings: GatewaySettings,
         *,
-        name: str,
         index: Mapping[str, object] | None,
         local_names: Collection[str] | None,
     ) -> None:
         self._backend = backend
         self._settings = settings
         self._profile = PROFILES[settings.profile]
-        encoders = Encoders(binding.request.file.pool for binding in bindings)
-        self._endpoints = {binding: Endpoint(binding, encoders, settings) for binding in bindings}
-        self._router = Router(bindings, decoding=settings.path_decoding)
+        encoders = Encoders(binding.request.file.pool for binding in api.bindings)
+        self._endpoints = {binding: Endpoint(binding, encoders, settings) for binding in api.bindings}
+        self._router = Router(api.bindings, decoding=settings.path_decoding)
         hosts = settings.allowed_hosts or local_names or ()
         self._guard = Guard(hosts=hosts, local=local_names is not None, origins=settings.cors_origins)
         bodies = ErrorBodies(self._profile, encoders.any)
-        self._answers = Answers(settings, bodies, name=name, vary_by_origin=bool(settings.cors_origins))
+        self._answers = Answers(settings, bodies, name=api.title, vary_by_origin=bool(settings.cors_origins))
         self._bodies = Bodies(settings)
-        self._pages = self._builtin_pages(Health(backend, encoders), index)
+        self._pages = self._builtin_pages(Health(backend, encoders), api, index)
         self.streams: set[Delivery] = set()
 
-    def _builtin_pages(self, health: Health, index: Mapping[str, object] | None) -> dict[str, Page]:
-        pages = {"/healthz": health_page(self._answers, health)}
+    def _builtin_pages(self, health: Health, api: Api, index: Mapping[str, object] | None) -> dict[str, Page]:
+        pages = {
+            "/healthz": health_page(self._answers, health),
+            "/openapi.json": document_page(self._answers, partial(openapi, api)),
+            "/swagger.json": document_page(self._answers, partial(swagger, api)),
+            **console_pages(self._answers),
+        }
         if index is not None:
             pages["/"] = index_page(self._answers, index)
         return {path: page for path, page in pages.items() if not self._router.allowed(path)}
@@ -171,6 +182,10 @@ class Gateway:
         """`Expect: 100-continue` gets its answer, any other expectation is refused."""
         if request.headers.get("Expect", "").lower() != "100-continue":
             return self._answers.refusal(Refusal(INVALID_ARGUMENT, "unknown expectation", status=417))
+        try:
+            self._bodies.check(request)
+        except Refusal as refusal:
+            return self._answers.refusal(refusal)
         if request.version >= HttpVersion11:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0

@@ -32,15 +32,19 @@ class Bodies:
 
         Raises `Refusal`: 413 too large, 408 too slow, 415 compressed, 503 too many of them.
         """
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise Refusal(INVALID_ARGUMENT, "compressed request bodies are not read", status=415, headers=_CLOSE)
-        if (request.content_length or 0) > self._settings.max_body_bytes:
-            raise self._too_large()
+        self.check(request)
         held = [0]
         try:
             yield await self._collect(request, held, keep=keep)
         finally:
             self._held -= held[0]
+
+    def check(self, request: web.Request) -> None:
+        """Refuse by its headers a body that would be refused when it is read."""
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise Refusal(INVALID_ARGUMENT, "compressed request bodies are not read", status=415, headers=_CLOSE)
+        if (request.content_length or 0) > self._settings.max_body_bytes:
+            raise self._too_large()
 
     async def _collect(self, request: web.Request, held: list[int], *, keep: bool) -> bytes:
         """Read to the end; `held` tells how much of the common room this body takes."""

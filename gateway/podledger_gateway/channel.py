@@ -39,6 +39,7 @@ environment is meant."""
 
 _BATCH_BYTES = 64 * 1024
 _DETAILS = "grpc-status-details-bin"
+_DEADLINE_TEXTS = ("Deadline Exceeded", "Stream removed (Deadline Exceeded)")
 _TOO_LARGE = re.compile(r"^(?:CLIENT|SERVER): Received message larger than max (\(.*\))")
 
 
@@ -188,7 +189,7 @@ def _backend_error(error: grpc.aio.AioRpcError, *, reached: bool) -> BackendErro
 
 def _wording(code: int, message: str) -> str:
     """Texts of the gRPC core in the words of the family (gateway 4.2, 8.4)."""
-    if code == DEADLINE_EXCEEDED and message == "Deadline Exceeded":
+    if code == DEADLINE_EXCEEDED and message in _DEADLINE_TEXTS:
         return DEADLINE_TEXT
     return _TOO_LARGE.sub(r"grpc: received message larger than max \1", message)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import cache, partial
 
 from aiohttp import web
 
@@ -29,6 +29,16 @@ def index_page(answers: Answers, index: Mapping[str, object]) -> Page:
 
     async def page(request: web.Request, _query: str) -> web.StreamResponse:
         return await answers.json(request, text)
+
+    return page
+
+
+def document_page(answers: Answers, build: Callable[[], Mapping[str, object]]) -> Page:
+    """A JSON document that is made when it is first asked for."""
+    text = cache(lambda: json.dumps(build(), ensure_ascii=False, separators=(",", ":")))
+
+    async def page(request: web.Request, _query: str) -> web.StreamResponse:
+        return await answers.json(request, text())
 
     return page
 

@@ -359,10 +359,8 @@ async def test_a_deadline_is_passed_on_and_enforced(kind):
 
 async def test_a_reply_that_is_no_message_is_an_internal_error(kind):
     async with listening(kind, TRANSCODE_TEST) as gateway:
-        for message in (
-            b"\xff",
-            create("gwtest.v1.Everything", {}).SerializeToString() + b"\xb2\x01\x06\x08\xff\xff\xff\xff\x7f",
-        ):
+        beyond_all_years = b"\xb2\x01\x08\x08" + b"\xff" * 6 + b"\x7f"  # timestamp_value
+        for message in (b"\xff", beyond_all_years):
             gateway.play(messages=[message])
             answer = await gateway.get("/v1/echo?nothing=1")
             assert (500, 13, ["nothing"]) == (answer.status, value(answer)["code"], answer.all(IGNORED))

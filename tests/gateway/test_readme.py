@@ -72,6 +72,8 @@ async def test_the_command_serves_the_service(server: RealServer, command: str, 
     arguments = command.replace("127.0.0.1:8080", "127.0.0.1:0").replace("127.0.0.1:50052", server.address).split()[3:]
     async with commanded(tmp_path, *arguments) as address:
         await assert_shown(address)
+        described = (await fetch(address, "GET", "/swagger.json")).text
+    assert ("Finds one book." in described) == ("--descriptor-set" in command)
 
 
 async def test_the_program_serves_the_service(server: RealServer) -> None:

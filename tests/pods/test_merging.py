@@ -326,6 +326,15 @@ def test_dedupe_rule_1_holds_for_a_pod_that_is_new():
     assert dedupe(pod(), event) == dedupe(None, event)
 
 
+@pytest.mark.parametrize("stored", [None, pod(), pod("a1")])
+def test_dedupe_rule_1_buckets_of_an_event_count_alone(stored):
+    """Another installation's pods bring them (ingest 7.4)."""
+    merged = dedupe(stored, pod("a2", "a1†"))
+
+    assert pod("a2", "a1†") == merged.pod
+    assert keys("a1†") == merged.finished
+
+
 def test_dedupe_rule_1_only_regular_containers_are_harvested():
     """In order of their names; init, sidecar and ephemeral ones are never in storage.Pod (ingest 4.3, 6.3)."""
     others = [remembers("x", last(f"x-{kind}"), kind=kind) for kind in ("init", "sidecar", "ephemeral")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from podledger.rpc.framing import framed, joined
+from podledger.rpc.framing import Framed, framed, joined
 from podledger_protos.api.v1.pod_service_pb2 import ExportPodResponse, PodsResponse
 from podledger_protos.storage.deployment_pb2 import Pod
 
@@ -52,3 +52,12 @@ def test_many_pods_are_a_page():
 def test_no_pods_are_an_empty_message():
     """The page of an empty store."""
     assert joined([]) == b""
+
+
+def test_a_batch_is_framed_piece_by_piece():
+    """It is a sequence like any other, and holds the stored messages alone."""
+    messages = [pod(size).SerializeToString() for size in (1, 121, 16380)]
+    batch = Framed(messages)
+
+    assert list(batch) == [framed(message) for message in messages]
+    assert (len(batch), batch[0], list(batch[1:])) == (3, framed(messages[0]), list(map(framed, messages[1:])))

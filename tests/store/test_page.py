@@ -154,6 +154,19 @@ async def test_a_pod_comes_once_however_many_rows_match(store: Store) -> None:
     assert [2, 2, 3] == await found(store, "Deployment:web", "Deployment Type")
 
 
+@pytest.mark.parametrize("text", ["Cluster:r/^$", "Cluster:!north", 'Cluster:!"north"'])
+async def test_a_pod_joins_the_workload_of_no_cluster_too(store: Store, text: str) -> None:
+    """Whose cluster name is empty, whatever the cluster of the pod is called."""
+    await fill(store, [record(n, cluster=c, deployment=1) for n, c in ((1, NORTH), (2, NO_CLUSTER))])
+    await fill(store, [record(3, deployment=2)])
+
+    assert [1, 2] == await found(store, text)
+    assert 2 == (await store.reader(UNRESTRICTED).count(query(text), at_most=None)).value
+    assert [1, 2] == sorted(
+        [number_of(m) async for c in store.reader(UNRESTRICTED).scan(query(text)) for m in c.messages]
+    )
+
+
 async def test_a_column_that_nothing_tells_drops_every_pod_unless_nullable(store: Store) -> None:
     """A table that is not held is empty; of a table that is held, the column is NULL (pod-service 5.9)."""
     await fill(store, [record(1, deployment=1, owner=("Deployment", "web")), record(2)])

@@ -18,7 +18,7 @@ import msgspec
 
 from podledger.errors import BadInput
 
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """Repeats the whole object, secrets included; never kept (ingest 5.6)."""
 
 _TRAILING = "trailing characters"
@@ -262,7 +262,7 @@ def encode(found: Pod | OwnerObject | NamespaceObject) -> bytes:
     It decodes to the same value, without the annotation that repeats the object.
     """
     metadata = found.metadata
-    if isinstance(metadata, Metadata) and _LAST_APPLIED in (metadata.annotations or ()):
+    if isinstance(metadata, Metadata) and LAST_APPLIED in (metadata.annotations or ()):
         metadata = msgspec.structs.replace(metadata, annotations=kept_annotations(metadata))
         found = msgspec.structs.replace(found, metadata=metadata)
     return msgspec.json.encode(found)
@@ -271,7 +271,7 @@ def encode(found: Pod | OwnerObject | NamespaceObject) -> bytes:
 def kept_annotations(metadata: Metadata) -> dict[str, str]:
     """Annotations without the one that repeats the object (ingest 5.6)."""
     annotations = metadata.annotations or {}
-    return {key: value or "" for key, value in annotations.items() if key != _LAST_APPLIED}
+    return {key: value or "" for key, value in annotations.items() if key != LAST_APPLIED}
 
 
 def check_identity(what: str, metadata: PodMetadata | Metadata | None, *fields: str) -> None:
@@ -291,8 +291,15 @@ def _decode(data: bytes, form: type[_Object], what: str) -> _Object:
 # -------------------------------------------------------------------------------------------- listings
 
 
+ANSWERS = frozenset({"pod", "deployment", "namespace", "cluster", "error", "end"})
+"""Kinds of the records in answers of an upstream installation (`upstream`); no kind of Kubernetes is in lower case."""
+
+
 class Listing(NamedTuple):
-    """A JSON text of a file: a list with its kind, or (`items` is None) one object of any kind."""
+    """A JSON text of a file: a list with its kind, or (`items` is None) one object of any kind.
+
+    What upstream answers is a list too: its kind is one of `ANSWERS` and `List`.
+    """
 
     kind: str
     items: Iterator[bytes] | None
@@ -315,6 +322,13 @@ class Frame(NamedTuple):
 class _List(_Partial, frozen=True):
     kind: str | None = None
     items: list[msgspec.Raw] | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    pod: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    deployment: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    end: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    namespaces: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
+    clusters: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Kinded(_Partial, frozen=True):
@@ -384,7 +398,21 @@ def _listing(data: bytes) -> Listing:
     kind = found.kind or ""
     if kind.endswith("List") or (not kind and found.items is not None):
         return Listing(kind, map(bytes, found.items or ()))
-    return Listing(kind, None)
+    return (_answer(found) if not kind else None) or Listing(kind, None)
+
+
+def _answer(found: _List) -> Listing | None:
+    """What an upstream installation answers (ingest 7.4): a list, or one message of a stream."""
+    for kind, items in (("namespace", found.namespaces), ("cluster", found.clusters)):
+        if items is not msgspec.UNSET:
+            return Listing(f"{kind}List", map(bytes, items or ()))
+    for kind in ("pod", "deployment", "error", "end"):
+        message = getattr(found, kind)
+        if message is not msgspec.UNSET:
+            return Listing(f"{kind}List", iter([bytes(message)]))
+    if bytes(found.result).startswith(b"{"):
+        return _answer(msgspec.json.decode(found.result, type=_List))
+    return None
 
 
 def _problem(message: str) -> tuple[str, int | None]:

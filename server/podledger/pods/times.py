@@ -26,6 +26,11 @@ YEAR_ONE = Instant(-62_135_596_800, 0)
 """0001-01-01T00:00:00Z: a time that is set and not known."""
 
 
+def microseconds(instant: Instant) -> int:
+    """Microseconds since 1970 UTC, what is finer cut off."""
+    return instant.seconds * 1_000_000 + instant.nanos // 1000
+
+
 @lru_cache(maxsize=4096)
 def parse_time(text: str) -> Instant:
     """Read `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)`. Raises `ValueError` for anything else.

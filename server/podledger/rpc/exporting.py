@@ -15,7 +15,7 @@ from typing import cast
 from podledger.errors import DeadlineExceeded
 from podledger.pods.identity import PodKey
 from podledger.query.syntax import Query
-from podledger.rpc.framing import framed
+from podledger.rpc.framing import Framed
 from podledger.store.contract import CHUNK_BYTES, CHUNK_ROWS, Chunk, Reader
 
 
@@ -37,7 +37,7 @@ def deadline_of(timeout: float, *, begun: float, call_deadline: float | None) ->
 
 async def export(
     reader: Reader, query: Query, *, after: PodKey | None, deadline: float | None, limits: ExportLimits
-) -> AsyncGenerator[list[bytes], None]:
+) -> AsyncGenerator[Framed, None]:
     """Batches of ExportPodResponse messages, from the first match after `after` to the last one.
 
     The time that a slow client takes counts too. Ending without an exception means that the store has
@@ -49,7 +49,7 @@ async def export(
     async with aclosing(cast("AsyncGenerator[Chunk, None]", scan)) as chunks:
         async for chunk in chunks:
             _check(deadline)
-            yield [framed(message) for message in chunk.messages]
+            yield Framed(chunk.messages)
             _check(deadline)
 
 

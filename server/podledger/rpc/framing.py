@@ -6,7 +6,8 @@ same bytes: tag, length, stored message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
 
 _TAG = b"\x0a"
 """Field 1, length-delimited."""
@@ -32,6 +33,30 @@ def _prefix(size: int) -> bytes:
 def framed(message: bytes) -> bytes:
     """A message whose field 1 is `message`."""
     return _prefix(len(message)) + message
+
+
+class Framed(Sequence[bytes]):
+    """Stored messages, each framed when it is asked for, so that a stalled stream holds no second copy of them."""
+
+    __slots__ = ("_messages",)
+
+    def __init__(self, messages: Sequence[bytes]) -> None:
+        self._messages = messages
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> Framed: ...
+    def __getitem__(self, place: int | slice) -> bytes | Framed:
+        if isinstance(place, slice):
+            return Framed(self._messages[place])
+        return framed(self._messages[place])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(framed, self._messages)
 
 
 def joined(messages: Iterable[bytes]) -> bytes:

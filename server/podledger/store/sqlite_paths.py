@@ -172,7 +172,9 @@ def _by_name(condition: Condition) -> Path | None:
         f" WHERE {column} IS NOT NULL AND {column} >= r.column1 AND {column} < r.column2"
         for index, column in (("pods_by_name", "q.name"), ("pods_by_folded_name", "q.folded"))
     ]
-    return Path("pods_by_name", Sql(" UNION ALL ".join(halves), args + args))
+    # Around it, because keys out of a bare UNION are not looked up: every pod would be tried against them.
+    keys = f"SELECT n.cluster_id, n.id FROM ({' UNION ALL '.join(halves)}) AS n"
+    return Path("pods_by_name", Sql(keys, args + args))
 
 
 def _range(test: Any) -> tuple[str, str] | None:
@@ -246,8 +248,9 @@ def _named(compile_: Compiler, condition: Condition) -> Sql:
     tests = any_of(compile_.test(test, "k.name", "string") for test in condition.tests)
     clusters = Sql(f"c.cluster_id IN (SELECT k.id FROM clusters AS k WHERE {tests.text})", tests.args)
     loose = Sql(f"c.cluster_id = {NO_CLUSTER_LITERAL}")
+    bare = any_of(compile_.test(test, "w.clustername", "string") for test in condition.tests)
     without = Sql(
-        f"EXISTS (SELECT 1 FROM clusters AS k WHERE k.id = {NO_CLUSTER_LITERAL} AND {tests.text})", tests.args
+        f"EXISTS (SELECT 1 FROM workloads AS w WHERE w.cluster_id = {NO_CLUSTER_LITERAL} AND {bare.text})", bare.args
     )
     return any_of([clusters, loose, without])
 
