@@ -1,7 +1,7 @@
 """The API page at `/docs`: swagger-ui over the description, as static files with their headers.
 
 The page has a Content-Security-Policy of its own: nothing is loaded from elsewhere, and nothing runs
-that is not a file of this package (operations 17). It sends no calls, so it never shows data.
+that is not a file of this package (operations 17). "Try it out" sends GET calls to this gateway alone.
 """
 
 from __future__ import annotations

@@ -294,7 +294,8 @@ def _openapi_parameters(operation: _Operation, schemas: Schemas) -> Iterator[Sch
 
 
 def _openapi_parameter(name: str, leaf: FieldDescriptor, schemas: Schemas) -> Schema:
-    schema = schemas.parameter(leaf)
+    # Without the default of an enum: the page would send it, and a sent leaf makes its parents present.
+    schema = {key: value for key, value in schemas.parameter(leaf).items() if key != "default"}
     if leaf.is_repeated:
         schema = {"type": "array", "items": schema}
     return schemas.described({"name": name, "in": "", "schema": schema}, leaf.full_name)

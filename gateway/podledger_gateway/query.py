@@ -18,8 +18,9 @@ from urllib.parse import unquote_to_bytes
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from podledger_gateway.gostyle import is_utf8, printable, quote, raw_bytes, text_of
+from podledger_gateway.gostyle import printable, quote, raw_bytes, text_of
 from podledger_gateway.leaves import Hints, query_leaves
+from podledger_gateway.names import field_named
 from podledger_gateway.rules import entry_fields, is_map
 from podledger_gateway.values import query_parser
 
@@ -245,9 +246,9 @@ class Populator:
 
     def _step(self, message: Descriptor, segment: str) -> _Step | None:
         index = -1
-        found = _field(message, segment)
+        found = field_named(message, segment)
         if found is None and self._indexed and (match := _INDEXED.fullmatch(segment)):
-            found, index = _field(message, match[1]), int(match[2])
+            found, index = field_named(message, match[1]), int(match[2])
             if found is None or not found.is_repeated or found.message_type is None or is_map(found):
                 return None
         if found is None:
@@ -273,18 +274,6 @@ def _brackets(key: str) -> tuple[str, str | None]:
     if start < 0 or not key.endswith("]"):
         return key, None
     return key[:start], key[start + 1 : -1]
-
-
-def _field(message: Descriptor, segment: str) -> FieldDescriptor | None:
-    if not is_utf8(segment):
-        return None  # protobuf would fail in a way of its own
-    found = message.fields_by_name.get(segment)
-    return found if found is not None else _by_json_name(message).get(segment)
-
-
-@lru_cache(maxsize=1024)
-def _by_json_name(message: Descriptor) -> dict[str, FieldDescriptor]:
-    return {found.json_name: found for found in message.fields}
 
 
 def _identity(path: _Path) -> tuple[str, ...]:

@@ -57,13 +57,12 @@ class Router:
         """The route of a request. `path` is raw; `form` says that this is a POST with a form body.
 
         HEAD falls back to GET. A form POST falls back to GET as well, unless `override` (upper case)
-        names another method: only reads are reached in this way (operations 6). Raises `NotFound`,
-        `WrongMethod` and `template.BadPath`.
+        names another method: only reads are reached in this way (operations 6). A binding to POST that has
+        no body takes a form as well, as in the reference. Raises `NotFound`, `WrongMethod` and
+        `template.BadPath`.
         """
-        if plain := self._plain.get((method, path)):
-            return plain
-        if route := self._search(method, path):
-            return route
+        if route := self._plain.get((method, path)) or self._search(method, path):
+            return Route(route.binding, route.values, form=True) if form and not route.binding.body else route
         fallback = "GET" if method == "HEAD" or (form and override in ("", "GET")) else ""
         if fallback and (route := self._search(fallback, path)):
             return Route(route.binding, route.values, form=form)

@@ -25,7 +25,17 @@ FLOORS = {
 }
 SQLITE = (3, 51, 3)
 SQLITE_WITHDRAWN = (3, 52, 0)
-OTHERS = ("apsw", "msgspec", "pydantic", "pydantic-settings", "click", "structlog", "prometheus-client", "PyYAML")
+OTHERS = (
+    "apsw",
+    "msgspec",
+    "pydantic",
+    "pydantic-settings",
+    "click",
+    "cryptography",
+    "structlog",
+    "prometheus-client",
+    "PyYAML",
+)
 
 
 def numbers(text: str) -> tuple[int, ...]:

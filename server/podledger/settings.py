@@ -30,8 +30,8 @@ from podledger.pods.merging import MergeMode
 from podledger_gateway.settings import GatewaySettings, Names
 
 PREFIX = "PODLEDGER_"
-_FOREIGN = ("PODLEDGER_TEST_", "PODLEDGER_SERVER")
-"""Variables that are no settings: those of tests, and the server that client commands call."""
+_FOREIGN = ("PODLEDGER_TEST_", "PODLEDGER_SERVER", "PODLEDGER_CA")
+"""Variables that are no settings: those of tests, and the server that client commands call with its authorities."""
 
 _NO_DEFAULTS: Mapping[str, str] = MappingProxyType({})
 _FROZEN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
@@ -69,7 +69,7 @@ class GrpcSettings(BaseModel):
     model_config = _FROZEN
 
     listen: str = "127.0.0.1:50051"
-    """`host:port` or `unix:PATH`; port 0 takes a free one. Loopback and unix sockets only."""
+    """`host:port` or `unix:PATH`; port 0 takes a free one. What other machines reach needs TLS."""
     reflection: Literal["open", "off", "authenticated"] = "open"
     """Whether tools may ask for the services and messages. They hold no pod data, so `open` is safe."""
     max_receive_bytes: int = Field(default=1024 * 1024, ge=1024)
@@ -98,9 +98,45 @@ class HttpSettings(GatewaySettings):
     model_config = _FROZEN
 
     listen: str = "127.0.0.1:8080"
-    """`host:port` or `unix:PATH`; port 0 takes a free one. Loopback and unix sockets only."""
+    """`host:port` or `unix:PATH`; port 0 takes a free one. What other machines reach needs TLS."""
     forward_headers: Names = ("traceparent", "tracestate", "x-request-id")
     """Further request headers to pass on under their own names in lower case; these make a call traceable."""
+    shutdown_seconds: float = Field(default=10.0, gt=0)
+    """How long running requests may go on when the server stops; no longer than `drain.grace_seconds`."""
+
+
+class AdminSettings(BaseModel):
+    """The admin listener: metrics and probes."""
+
+    model_config = _FROZEN
+
+    listen: str = "127.0.0.1:9464"
+    """`host:port` or `unix:PATH`; port 0 takes a free one; `off` serves neither metrics nor probes. It is plain HTTP
+    for everyone who reaches it and holds no pod data: publish it within a host or a pod network, never beyond."""
+
+
+class TlsSettings(BaseModel):
+    """TLS of the gRPC and the REST listener. Unix sockets stay plaintext."""
+
+    model_config = _FROZEN
+
+    cert: Path | None = None
+    """PEM file with the certificate of the server, followed by those between it and its authority."""
+    key: Path | None = None
+    """PEM file with the key of `tls.cert`, without a password."""
+    reload_seconds: float = Field(default=30.0, gt=0)
+    """How often both files are looked at. New connections get a new pair; one that is not usable is not taken."""
+    allow_plaintext: bool = False
+    """Serve without TLS to other machines: the flag `--allow-plaintext`, for a server behind a proxy that ends TLS."""
+
+
+class AuthSettings(BaseModel):
+    """Who may call. This release has no authentication: everyone who reaches a listener reads every pod."""
+
+    model_config = _FROZEN
+
+    allow_anonymous: bool = False
+    """Serve everyone on other machines, too: the flag `--allow-anonymous`, for a network that you trust."""
 
 
 class QuerySettings(BaseModel):
@@ -170,7 +206,7 @@ class DrainSettings(BaseModel):
     """After SIGTERM, how long calls are still taken while health says NOT_SERVING, so that balancers notice.
     After Ctrl-C it is skipped."""
     grace_seconds: float = Field(default=10.0, ge=0, le=10)
-    """How long running calls may go on then."""
+    """How long running calls may go on then. Streams that need longer end as UNAVAILABLE and can be resumed."""
 
 
 class Settings(BaseSettings):
@@ -183,6 +219,9 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     grpc: GrpcSettings = Field(default_factory=GrpcSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
+    admin: AdminSettings = Field(default_factory=AdminSettings)
+    tls: TlsSettings = Field(default_factory=TlsSettings)
+    auth: AuthSettings = Field(default_factory=AuthSettings)
     query: QuerySettings = Field(default_factory=QuerySettings)
     export: ExportSettings = Field(default_factory=ExportSettings)
     ingest: IngestSettings = Field(default_factory=IngestSettings)
@@ -238,8 +277,12 @@ def verify(settings: Settings) -> list[str]:
     problems = [
         problem
         for name, listen in (("grpc.listen", settings.grpc.listen), ("http.listen", settings.http.listen))
-        for problem in _listener_problems(name, listen)
+        for problem in _listener_problems(name, listen, settings)
     ]
+    if (settings.tls.cert is None) != (settings.tls.key is None):
+        problems.append("tls.cert, tls.key: give both or none")
+    if settings.admin.listen != "off":
+        problems += _address_problems("admin.listen", settings.admin.listen)
     if settings.grpc.reflection == "authenticated":
         problems.append(
             "grpc.reflection: `authenticated` needs authentication, which this release does not have; use open or off"
@@ -247,16 +290,31 @@ def verify(settings: Settings) -> list[str]:
     return problems
 
 
-def _listener_problems(name: str, listen: str) -> Iterator[str]:
+def _address_problems(name: str, listen: str) -> Iterator[str]:
+    try:
+        parse_address(listen)
+    except ValueError as error:
+        yield f"{name}: {error}, not {json.dumps(listen)}"
+
+
+def _listener_problems(name: str, listen: str, settings: Settings) -> Iterator[str]:
+    """What other machines can reach is encrypted and knows its callers, unless somebody says otherwise."""
     try:
         address = parse_address(listen)
     except ValueError as error:
         yield f"{name}: {error}, not {json.dumps(listen)}"
         return
-    if not address.local:
+    if address.local:
+        return
+    if settings.tls.cert is None and not settings.tls.allow_plaintext:
         yield (
-            f"{name}: {listen} can be reached from other machines, and this release has neither TLS nor "
-            "authentication; listen on 127.0.0.1, [::1] or unix:PATH and reach it through a tunnel"
+            f"{name}: {listen} can be reached from other machines and would serve plaintext; "
+            "set tls.cert and tls.key, or allow it with --allow-plaintext"
+        )
+    if not settings.auth.allow_anonymous:
+        yield (
+            f"{name}: {listen} can be reached from other machines, and this release has no authentication; "
+            "listen on 127.0.0.1, [::1] or unix:PATH, or let everyone read every pod with --allow-anonymous"
         )
 
 

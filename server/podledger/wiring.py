@@ -1,7 +1,7 @@
 """From settings to a running server: the parts, the order in which they start, and how they stop.
 
-Start: store, demo fleet, both listeners, health, ready file. Stop: health says NOT_SERVING, then (after
-SIGTERM) a while in which balancers notice, then both listeners together, then the store (operations 18).
+Start: probes, store, demo fleet, both listeners, health, ready file. Stop: health says NOT_SERVING, then (after
+SIGTERM) a while in which balancers notice, then both listeners together, the store, the probes (operations 18).
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ import asyncio
 import json
 import os
 import signal
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import structlog
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from podledger.errors import BadInput
 from podledger.floors import raise_descriptor_limit
 from podledger.ingest.demo import load_demo
 from podledger.listeners import parse_address
+from podledger.probes import LoopLag, Probes
+from podledger.probes import listening as listening_for_probes
 from podledger.query.parsing import QueryLimits
 from podledger.query.scope import UNRESTRICTED
 from podledger.rpc import health as health_checks
@@ -31,16 +34,20 @@ from podledger.rpc.chain import Chain, stages
 from podledger.rpc.doors import reflection
 from podledger.rpc.doors.grpcio import GrpcDoor, GrpcOptions
 from podledger.rpc.doors.inprocess import InProcessBackend
+from podledger.rpc.draining import Drain
 from podledger.rpc.exporting import ExportLimits
 from podledger.rpc.health import Health
 from podledger.rpc.ledger import LedgerMethods
 from podledger.rpc.pods import PodMethods
-from podledger.settings import Settings
+from podledger.settings import HttpSettings, Settings
+from podledger.stopping import Signals
 from podledger.store.contract import Store
 from podledger.store.metering import MeteredReads
 from podledger.store.opening import open_store
 from podledger.telemetry import Telemetry
+from podledger.tls import Certificates
 from podledger_gateway import app as gateway
+from podledger_gateway.comments import Comments, comments
 from podledger_gateway.guard import LOOPBACK_NAMES
 from podledger_gateway.rules import Binding, bindings
 from podledger_protos.api.v1 import pod_service_pb2
@@ -52,8 +59,8 @@ SERVICES = (
     pod_service_pb2.DESCRIPTOR.services_by_name["PodService"],
     ledger_service_pb2.DESCRIPTOR.services_by_name["LedgerService"],
 )
-HARD_EXIT_SECONDS = 19.0
-"""After a signal the process is gone by then, whatever hangs (operations 18)."""
+CUT_BEFORE_SECONDS = 1.0
+"""So long before the grace is over, streams are ended with a status of ours; then their transports cut them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +73,28 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the listeners really are."""
+    """Where the listeners really are; `admin` is empty when that one is off."""
 
     grpc: str
     http: str
+    admin: str
+
+    def told(self) -> dict[str, str]:
+        """Those that there are, by name."""
+        return {name: address for name, address in asdict(self).items() if address}
 
 
 async def serve(
     settings: Settings, *, ready_file: Path | None, demo: Demo | None, announce: Callable[[str], None]
 ) -> None:
     """Run until SIGINT or SIGTERM. Raises `BadInput` when something stands in the way of starting."""
-    stop = _Signals()
+    stop = Signals()
     async with running(settings, demo=demo) as (addresses, health):
         if ready_file:
             _write_ready(ready_file, addresses)
-        log.info("server started", grpc=addresses.grpc, http=addresses.http, store=settings.store.url)
+        log.info("server started", **addresses.told(), store=settings.store.url)
         announce(_announcement(settings, addresses))
-        number = await stop.wait()
+        number = await stop.first()
         health.drain()
         log.info("server stops", signal=number.name)
         if number == signal.SIGTERM:
@@ -92,24 +104,53 @@ async def serve(
 @asynccontextmanager
 async def running(settings: Settings, *, demo: Demo | None = None) -> AsyncIterator[tuple[Addresses, Health]]:
     """The whole server inside `async with`, without signals and files around it."""
+    telemetry, health = Telemetry(), Health([service.full_name for service in SERVICES])
     store = open_store(settings.store.url, merge_mode=settings.ingest.merge_mode, exclusive=True)
-    await store.open()
-    try:
+    async with AsyncExitStack() as parts:
+        certificates = await _certificates(settings, telemetry, parts=parts)
+        admin = await _admin(settings, telemetry, store, health, parts=parts)
+        await store.open()
+        parts.push_async_callback(store.close)
         if demo:
             await load_demo(store, pods=demo.pods, seed=demo.seed, merge_mode=settings.ingest.merge_mode)
-        health = Health([service.full_name for service in SERVICES])
-        chain = _chain(settings, store, health)
-        async with _listening(_within_descriptors(settings), chain) as addresses:
-            health.serve()
-            yield addresses, health
-    finally:
-        await store.close()
+        drain = Drain()
+        chain = _chain(settings, telemetry, store, health, drain)
+        listeners = _listening(_within_descriptors(settings), chain, certificates, drain)
+        grpc, http = await parts.enter_async_context(listeners)
+        health.serve()
+        yield Addresses(grpc, http, admin), health
 
 
-def _chain(settings: Settings, store: Store, health: Health) -> Chain:
+async def _certificates(settings: Settings, telemetry: Telemetry, *, parts: AsyncExitStack) -> Certificates | None:
+    """The certificate of both listeners, kept fresh; None for plaintext."""
+    tls = settings.tls
+    if tls.cert is None or tls.key is None:
+        return None
+    certificates = Certificates(tls.cert, tls.key, telemetry)
+    await parts.enter_async_context(certificates.watched(every_seconds=tls.reload_seconds))
+    return certificates
+
+
+async def _admin(
+    settings: Settings, telemetry: Telemetry, store: Store, health: Health, *, parts: AsyncExitStack
+) -> str:
+    """Metrics and probes, which begin before everything else and end after it; gives their address."""
+    if settings.admin.listen == "off":
+        return ""
+    lag = LoopLag(telemetry)
+    await parts.enter_async_context(lag.sampled())
+    disk = Path(settings.store.url.removeprefix("sqlite:///")).parent if _in_file(settings) else None
+    probes = Probes(telemetry, store=store, health=health, lag=lag, disk=disk)
+    return await parts.enter_async_context(listening_for_probes(probes, parse_address(settings.admin.listen)))
+
+
+def _in_file(settings: Settings) -> bool:
+    return settings.store.url.startswith("sqlite:///")
+
+
+def _chain(settings: Settings, telemetry: Telemetry, store: Store, health: Health, drain: Drain) -> Chain:
     """Every method behind every stage."""
     query, export = settings.query, settings.export
-    telemetry = Telemetry()
     pods = PodMethods(
         MeteredReads(store, telemetry, engine=settings.store.url.partition(":")[0]),
         telemetry,
@@ -128,40 +169,67 @@ def _chain(settings: Settings, store: Store, health: Health) -> Chain:
         now=lambda: time.time_ns() // 1000,
     )
     methods = (*pods.methods(), *LedgerMethods(store).methods(), *health.methods())
-    return Chain(methods, stages(telemetry, scope=UNRESTRICTED))
+    return Chain(methods, stages(telemetry, scope=UNRESTRICTED, drain=drain))
 
 
 @asynccontextmanager
-async def _listening(settings: Settings, chain: Chain) -> AsyncIterator[Addresses]:
+async def _listening(
+    settings: Settings, chain: Chain, certificates: Certificates | None, drain: Drain
+) -> AsyncIterator[tuple[str, str]]:
     """Both listeners; they stop together, and streams that run have a while to end."""
-    door = GrpcDoor(chain, settings.grpc.listen, options=_grpc_options(settings), extra=_reflection(settings))
+    door = GrpcDoor(
+        chain,
+        settings.grpc.listen,
+        options=_grpc_options(settings),
+        extra=_reflection(settings),
+        credentials=certificates.for_grpc() if certificates and _encrypted(settings, settings.grpc.listen) else None,
+    )
     grpc = await door.start()
     try:
-        rest = await _rest(settings, chain)
+        rest = await _rest(settings, chain, certificates)
     except BaseException:
         await door.stop(0)
         raise
     try:
-        yield Addresses(grpc, rest.address)
+        yield grpc, rest.address
     finally:
-        await asyncio.gather(rest.close(), door.stop(settings.drain.grace_seconds))
+        grace = settings.drain.grace_seconds
+        cut = asyncio.get_running_loop().call_later(max(grace - CUT_BEFORE_SECONDS, grace / 2), drain.end_streams)
+        await asyncio.gather(rest.close(), door.stop(grace))
+        cut.cancel()
 
 
-async def _rest(settings: Settings, chain: Chain) -> gateway.Server:
-    """The gateway in this process. Every caller is local, so the Host names that it answers to are local too."""
+async def _rest(settings: Settings, chain: Chain, certificates: Certificates | None) -> gateway.Server:
+    """The gateway in this process. Where every caller is local, the Host names that it answers to are local too."""
     address, routes = parse_address(settings.http.listen), bindings(SERVICES)
     application = gateway.application(
         InProcessBackend(chain),
         routes,
         settings.http,
         name="podledger",
+        version=version("podledger"),
         index=_index(routes),
-        local_names={*LOOPBACK_NAMES, address.host},
+        local_names={*LOOPBACK_NAMES, address.host} if address.local else None,
+        comments=_comments(),
     )
+    context = certificates.for_http() if certificates and _encrypted(settings, settings.http.listen) else None
     try:
-        return await gateway.serve(application, address.host or str(address), address.port, settings.http)
+        return await gateway.serve(
+            application, address.host or str(address), address.port, _bounded(settings), ssl_context=context
+        )
     except OSError as error:
         raise BadInput(f"cannot listen on {address} for HTTP: is another program using it?") from error
+
+
+def _encrypted(settings: Settings, listen: str) -> bool:
+    """Whether a listener speaks TLS: every one but a unix socket, which has the rights of a file."""
+    return settings.tls.cert is not None and not listen.startswith("unix:")
+
+
+def _bounded(settings: Settings) -> HttpSettings:
+    """Requests over REST get no more time at the end than calls over gRPC."""
+    seconds = min(settings.http.shutdown_seconds, settings.drain.grace_seconds)
+    return settings.http.model_copy(update={"shutdown_seconds": seconds})
 
 
 def _grpc_options(settings: Settings) -> GrpcOptions:
@@ -205,7 +273,14 @@ def _within_descriptors(settings: Settings) -> Settings:
 def _index(routes: Sequence[Binding]) -> dict[str, object]:
     """What REST answers at /, for people who come without a manual."""
     paths = [f"{route.http_method} {route.template}" for route in routes]
-    return {"name": "podledger", "version": version("podledger"), "paths": [*paths, "GET /healthz"]}
+    beside = [f"GET {path}" for path in ("/healthz", "/docs", "/openapi.json", "/swagger.json")]
+    return {"name": "podledger", "version": version("podledger"), "paths": [*paths, *beside]}
+
+
+def _comments() -> Comments:
+    """Texts of the API description: the comments of the .proto files, which generated modules do not hold."""
+    data = files("podledger_protos").joinpath("descriptors.bin").read_bytes()
+    return comments(FileDescriptorSet.FromString(data).file)
 
 
 # ----------------------------------------------------------------------------------- telling and ending
@@ -214,39 +289,22 @@ def _index(routes: Sequence[Binding]) -> dict[str, object]:
 def _write_ready(path: Path, addresses: Addresses) -> None:
     """Whole or not at all, and only once everything serves."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps({"grpc": addresses.grpc, "http": addresses.http}) + "\n")
+    fresh.write_text(json.dumps(addresses.told()) + "\n")
     fresh.replace(path)
 
 
 def _announcement(settings: Settings, addresses: Addresses) -> str:
     """For people: where it is, where the data is, what to try."""
-    rest = addresses.http if addresses.http.startswith("unix:") else f"http://{addresses.http}"
+    scheme = "https" if _encrypted(settings, addresses.http) else "http"
+    rest = addresses.http if addresses.http.startswith("unix:") else f"{scheme}://{addresses.http}"
+    authority = " --ca CA.pem" if _encrypted(settings, addresses.grpc) else ""
+    admin = [f"Admin {addresses.admin}"] if addresses.admin else []
     return "\n".join(
         [
             f"gRPC  {addresses.grpc}",
             f"REST  {rest}",
+            *admin,
             f"Data  {settings.store.url.removeprefix('sqlite:///')}",
-            f"Try   podledger pods list 'Namespace:kube-system' --server {addresses.grpc}",
+            f"Try   podledger pods list 'Namespace:kube-system' --server {addresses.grpc}{authority}",
         ]
     )
-
-
-class _Signals:
-    """The first SIGINT or SIGTERM asks for the end and sets the last limit; the second is the end."""
-
-    def __init__(self) -> None:
-        self._received: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self._receive, number)
-
-    def _receive(self, number: signal.Signals) -> None:
-        if self._received.done():
-            os._exit(128 + number)
-        self._received.set_result(number)
-        timer = threading.Timer(HARD_EXIT_SECONDS, os._exit, [1])
-        timer.daemon = True
-        timer.start()
-
-    async def wait(self) -> signal.Signals:
-        """The first signal."""
-        return await self._received

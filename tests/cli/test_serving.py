@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from podledger_protos.api.v1.pod_service_pb2_grpc import PodServiceStub
 from podledger_protos.api.v1.search_service_pb2 import RawQuery
+from tests.fakes.certificates import Authority
 from tests.fakes.program import PROGRAM, environment, run, serving
 
 FREE = ("--set", "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0")
@@ -45,6 +46,7 @@ def test_it_says_where_it_is_and_what_to_try(tmp_path):
 
     assert f"gRPC  {served.grpc}" in text
     assert f"REST  http://{served.http}" in text
+    assert f"Admin {served.admin}" in text
     assert "Data  memory:" in text
     assert f"podledger pods list 'Namespace:kube-system' --server {served.grpc}" in text
     assert "Traceback" not in text
@@ -67,7 +69,7 @@ def test_the_ready_file_is_whole_and_that_of_an_earlier_run_goes_first(tmp_path)
             "store.url=memory:",
         )
 
-        assert sorted(addresses) == ["grpc", "http"]
+        assert sorted(addresses) == ["admin", "grpc", "http"]
         assert not any(address.endswith(":0") for address in addresses.values())
         assert failed.returncode == 1
         assert not ready.exists()
@@ -117,7 +119,7 @@ def test_the_second_signal_ends_it_at_once(tmp_path):
         assert time.monotonic() - begun < 2
 
 
-@pytest.mark.parametrize("name", ["grpc", "http"])
+@pytest.mark.parametrize("name", ["grpc", "http", "admin"])
 def test_a_port_in_use_is_one_sentence(tmp_path, name):
     """And status 1."""
     with socket.socket() as taken:
@@ -126,7 +128,7 @@ def test_a_port_in_use_is_one_sentence(tmp_path, name):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = run(tmp_path, "serve", *FREE, "--set", f"{name}.listen={address}", "--set", "store.url=memory:")
 
-    label = "gRPC" if name == "grpc" else "HTTP"
+    label = {"grpc": "gRPC", "http": "HTTP", "admin": "probes"}[name]
     assert done.returncode == 1
     assert (
         f"Error: cannot listen on {address} for {label}: is another program using it?"
@@ -174,7 +176,7 @@ def test_unix_sockets_serve_both_listeners(tmp_path):
             connection.sendall(b"GET /v1/pods HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             status = connection.recv(100).split(b"\r\n")[0]
 
-        assert addresses == {name: f"unix:{path}" for name, path in paths.items()}
+        assert addresses == {name: f"unix:{path}" for name, path in paths.items()} | {"admin": addresses["admin"]}
         assert list(pods_of(addresses["grpc"])) == []
         assert status == b"HTTP/1.1 200 OK"
         assert all(path.stat().st_mode & 0o077 == 0 for path in paths.values())
@@ -199,6 +201,41 @@ def test_wrong_settings_end_the_start_with_a_line_each(tmp_path):
     lines = done.stderr.decode().splitlines()
 
     assert done.returncode == 1
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert all(line.startswith("Error: ") for line in lines)
     assert not (tmp_path / ".local").exists()
+
+
+def test_other_machines_are_served_only_when_it_is_said(tmp_path):
+    """Plaintext and anonymous callers each by their flag."""
+    public = ("--set", "grpc.listen=0.0.0.0:0", "--set", "http.listen=127.0.0.1:0", "--set", "store.url=memory:")
+    flags = ("--allow-plaintext", "--allow-anonymous")
+    for given in ((), flags[:1], flags[1:]):
+        done = run(tmp_path, "serve", *public, *given)
+        missing = [flag for flag in flags if flag not in given]
+
+        assert done.returncode == 1
+        assert [flag for flag in flags if flag in done.stderr.decode()] == missing
+    with serving(
+        tmp_path, *flags, "--set", "grpc.listen=0.0.0.0:0", settings={"PODLEDGER_STORE__URL": "memory:"}
+    ) as served:
+        port = served.grpc.rpartition(":")[2]
+
+        assert list(pods_of(f"127.0.0.1:{port}")) == []
+
+
+def test_commands_reach_a_server_with_tls_by_its_authority(tmp_path):
+    """`pods list`, `pods export` and `call`; the greeting says how."""
+    authority = Authority(tmp_path)
+    with serving(tmp_path, "--demo", *authority.issue().flags) as served:
+        target = ("--server", served.grpc, "--ca", str(authority.ca))
+        listed = run(tmp_path, "pods", "list", *target, "-o", "name", "--limit", "3")
+        exported = run(tmp_path, "pods", "export", *target, "-o", "name")
+        called = run(tmp_path, "call", *target, "list", "v1.PodService")
+        refused = run(tmp_path, "pods", "list", "--server", served.grpc)
+
+    assert [done.returncode for done in (listed, exported, called)] == [0, 0, 0]
+    assert (len(listed.stdout.splitlines()), len(exported.stdout.splitlines())) == (3, 60)
+    assert refused.returncode == 64 + 14
+    assert f"REST  https://{served.http}" in log_of(tmp_path)
+    assert f"--server {served.grpc} --ca CA.pem" in log_of(tmp_path)

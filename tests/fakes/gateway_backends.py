@@ -190,14 +190,21 @@ class RealServer:
         self.address = ""
         self.server: grpc.aio.Server | None = None
 
-    async def start(self, reflected: Sequence[ServiceDescriptor] | None = None) -> None:
-        """Listen on a free port; with reflection for the given services."""
+    async def start(
+        self, reflected: Sequence[ServiceDescriptor] | None = None, credentials: grpc.ServerCredentials | None = None
+    ) -> None:
+        """Listen on a free port; with reflection for the given services, with TLS by the credentials."""
         self.server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         self.server.add_generic_rpc_handlers((_Handler(self),))
         if reflected is not None:
             names = [service.full_name for service in reflected]
             reflection.enable_server_reflection(names, self.server, pool=reflected[0].file.pool)
-        self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        anywhere = "127.0.0.1:0"
+        if credentials is None:
+            port = self.server.add_insecure_port(anywhere)
+        else:
+            port = self.server.add_secure_port(anywhere, credentials)
+        self.address = f"127.0.0.1:{port}"
         await self.server.start()
 
     async def play(self, method: str, request: bytes, context: Any) -> AsyncIterator[bytes]:

@@ -29,6 +29,7 @@ class Served:
     grpc: str
     http: str
     home: Path
+    admin: str = ""
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """End the server and give its exit status."""
@@ -39,7 +40,7 @@ class Served:
 def environment(home: Path, **more: str) -> dict[str, str]:
     """A clean environment: nothing of the developer's settings reaches the program."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PODLEDGER_", "XDG_", "COV_"))}
-    return {**kept, "HOME": str(home), "NO_COLOR": "1", **more}
+    return {**kept, "HOME": str(home), "NO_COLOR": "1", "PODLEDGER_ADMIN__LISTEN": "127.0.0.1:0", **more}
 
 
 def run(
@@ -65,14 +66,14 @@ def serving(
     ready = home / "ready.json"
     ready.unlink(missing_ok=True)
     command = [
-        str(PROGRAM), "serve", *arguments, "--ready-file", str(ready),
-        "--set", "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0",
+        str(PROGRAM), "serve", "--ready-file", str(ready),
+        "--set", "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0", *arguments,
     ]  # fmt: skip
     with (home / "serve.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment(home, **(settings or {})), stdout=log, stderr=log, cwd=home)
         try:
             addresses = _wait(process, ready, home, ready_seconds)
-            yield Served(process, addresses["grpc"], addresses["http"], home)
+            yield Served(process, addresses["grpc"], addresses["http"], home, addresses.get("admin", ""))
         finally:
             if process.poll() is None:
                 process.kill()

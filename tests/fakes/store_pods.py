@@ -157,8 +157,8 @@ async def fill(store: Store, records: Iterable[PodRecord]) -> dict[bytes, Hand]:
 
 
 def query(text: str) -> Query:
-    """The meaning of a query text, whether its labels are served or not."""
-    return parsing.parse(text, now=NOW, gate=lambda _: True)
+    """The meaning of a query text."""
+    return parsing.parse(text, now=NOW)
 
 
 def window(limit: int = 1000, offset: int = 0, *sort: str) -> Paging:
@@ -166,7 +166,7 @@ def window(limit: int = 1000, offset: int = 0, *sort: str) -> Paging:
     options = Pagination(limit=limit, offset=offset)
     for label in sort:
         options.sort_options.add(field=label.removeprefix("-"), reversed=label.startswith("-"))
-    return paging.order(paging.window(options), gate=lambda _: True)
+    return paging.order(paging.window(options))
 
 
 async def found(store: Store, text: str = "", *sort: str, scope: Scope = UNRESTRICTED) -> list[int]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from podledger.errors import InvalidRequest
 from podledger.pods.identity import uuid_text
 from podledger.query import parsing
-from podledger.query.fields import ENUMS, FIELDS, Field, Gate, field, served
+from podledger.query.fields import ENUMS, FIELDS, Field, field
 from podledger.query.paging import SortKey
 from podledger.query.syntax import Query
 from tests.fakes.query_fixture import Tables, instant
@@ -191,7 +191,7 @@ HELD = [
 ]
 """Labels whose columns `fleets` fills."""
 EMPTY = ["CVE", "Node", "Port", "Cluster Status"]
-SERVED = [entry.label for entry in FIELDS.values() if entry.condition and served(entry)]
+CONDITIONS = [entry.label for entry in FIELDS.values() if entry.condition]
 NOT_CONDITIONS = ["Policy", "Replicas", "Secret ID", "Nmespace", "foo"]
 ANY_LABEL = [*HELD, *HELD, *HELD, *EMPTY, *NOT_CONDITIONS]
 """Mostly labels that find something."""
@@ -286,14 +286,14 @@ def query_texts(labels: Sequence[str] = ANY_LABEL) -> st.SearchStrategy[str]:
     return st.lists(parts(labels), min_size=1, max_size=4).map("+".join)
 
 
-def queries(labels: Sequence[str] = ANY_LABEL, *, gate: Gate = lambda _: True) -> st.SearchStrategy[Query]:
+def queries(labels: Sequence[str] = ANY_LABEL) -> st.SearchStrategy[Query]:
     """Meanings of the query texts that are accepted."""
-    return query_texts(labels).map(lambda text: _meaning(text, gate)).filter(lambda query: query is not None)
+    return query_texts(labels).map(_meaning).filter(lambda query: query is not None)
 
 
-def _meaning(text: str, gate: Gate) -> Query | None:
+def _meaning(text: str) -> Query | None:
     try:
-        return parsing.parse(text, now=NOW, gate=gate)
+        return parsing.parse(text, now=NOW)
     except InvalidRequest:
         return None
 

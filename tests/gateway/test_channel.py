@@ -16,6 +16,7 @@ from google.rpc import status_pb2
 from podledger_gateway.backend import BackendError
 from podledger_gateway.channel import ChannelBackend, open_channel, reflect
 from podledger_gateway.rules import bindings
+from podledger_gateway.settings import GatewaySettings
 from tests.fakes.gateway_backends import RealServer, Script, real_backend
 from tests.fakes.gateways import POD_SERVICE, listening
 from tests.fakes.raw_http import connect, read_chunk, read_headers, request_bytes
@@ -77,6 +78,13 @@ async def test_an_unreachable_backend_is_a_plain_error(target):
     found = json.loads(answer.text)
     assert (503, 14, ["error", "code", "message", "details"]) == (answer.status, found["code"], list(found))
     assert answer.header("X-Podledger-Ignored-Parameters") == "nothing"
+
+
+async def test_early_headers_do_not_hide_an_unreachable_backend():
+    settings = GatewaySettings(early_headers=True)
+    async with listening("channel", address=unused_address(), settings=settings) as gateway:
+        answer = await gateway.get("/v1/export/pods")
+    assert (503, 14) == (answer.status, json.loads(answer.text)["code"])
 
 
 async def test_a_backend_that_comes_back_is_used_again():
@@ -175,7 +183,7 @@ async def test_what_has_arrived_is_one_batch_in_order(server):
 
 
 async def test_a_slow_reader_makes_the_server_wait(server):
-    play(server, messages=[b"x" * 100_000] * 200)
+    play(server, messages=[b"x" * 100_000] * 2000)
     async with real_backend(server) as backend:
         stream = backend.stream(EXPORT, b"", (), None)
         batches = aiter(stream)

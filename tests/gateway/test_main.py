@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import shutil
 import socket
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import grpc
 import pytest
 
 from podledger_gateway.__main__ import main
 from tests.fakes.gateway_backends import RealServer, Script
 from tests.fakes.gateway_types import compile_protos, create, gwtest_set
 from tests.fakes.gateways import TRANSCODE_TEST, commanded, method_of
-from tests.fakes.raw_http import fetch
+from tests.fakes.raw_http import fetch, read_answer, request_bytes
 
 UNANNOTATED = (
     'syntax = "proto3"; package plain; message Nothing {} service Plain { rpc Do(Nothing) returns (Nothing); }'
@@ -62,6 +67,48 @@ async def test_a_foreign_service_is_served(
     assert create("gwtest.v1.Everything", {"stringValue": "a", "int32Value": 3}).SerializeToString() == seen.request
     assert (200, "a", ["00-1"]) == (answer.status, json.loads(answer.text)["stringValue"], seen.metadata["traceparent"])
     assert (400, ["code", "message", "details", "error"]) == (strict.status, list(json.loads(strict.text)))
+
+
+async def test_both_sides_can_be_encrypted(described: Path, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    server = RealServer()
+    server.script = Script(lambda method, message: b"", mode="echo")
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+    await server.start(credentials=credentials)
+    words = ["--listen", "127.0.0.1:0", "--backend", server.address, "--descriptor-set", str(described)]
+    for name, path in (("backend_ca", certificate), ("tls_cert", certificate), ("tls_key", key)):
+        words += ["--set", f"{name}={path}"]
+    async with commanded(tmp_path, *words) as address:
+        trusting = ssl.create_default_context(cafile=str(certificate))
+        port = int(address.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+        writer.write(request_bytes("GET", "/v1/things/a"))
+        answer = await read_answer(reader)
+        writer.close()
+    await server.server.stop(0)
+    assert (200, ["max-age=31536000"]) == (answer.status, answer.all("Strict-Transport-Security"))
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, *names, "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    return certificate, key
 
 
 def problems(caplog: pytest.LogCaptureFixture, tmp_path: Path, protos: str = "", *arguments: str) -> Sequence[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from podledger_gateway.comments import comments
 from podledger_gateway.openapi import Api, openapi, swagger
@@ -234,6 +236,13 @@ def test_comments_are_read_from_source_info():
         "c.Shelves.Find": "Finds one.",
         "c.Top": "Top.",
     }
+
+
+def test_the_comments_of_our_own_protos_are_shipped():
+    data = files("podledger_protos").joinpath("descriptors.bin").read_bytes()
+    found = swagger(Api(PODS.bindings, comments=comments(FileDescriptorSet.FromString(data).file)))
+    assert found["paths"]["/v1/pods"]["get"]["summary"] == "Returns one page of the pods that match a query."
+    assert len(found["definitions"]) == 14
 
 
 async def test_both_documents_are_served():

@@ -56,7 +56,12 @@ def test_head_falls_back_to_get():
 def test_a_form_falls_back_to_get():
     assert ROUTER.find("POST", "/v1/echo", form=True).form
     assert ROUTER.find("POST", "/v1/echo", form=True, override="GET").form
-    assert not ROUTER.find("POST", "/v1/postnobody", form=True).form
+
+
+def test_a_binding_to_post_without_a_body_takes_a_form_too():
+    assert ROUTER.find("POST", "/v1/postnobody", form=True).form
+    assert not ROUTER.find("POST", "/v1/postnobody").form
+    assert not ROUTER.find("POST", "/v1/body", form=True).form
 
 
 @pytest.mark.parametrize(("path", "override"), [("/v1/echo", "DELETE"), ("/v1/del/x", "DELETE"), ("/v1/echo", "PUT")])

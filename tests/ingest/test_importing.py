@@ -316,11 +316,11 @@ async def test_one_bad_object_is_counted_and_the_rest_goes_on(store: Store) -> N
 
 
 async def test_other_kinds_are_ignored_and_counted(store: Store) -> None:
-    records = [{"kind": "Deployment", "metadata": {}}, {"kind": "Secret"}, {"kind": "Secret"}, {"a": 1}, pod()]
+    records = [{"kind": "Service", "metadata": {}}, {"kind": "Secret"}, {"kind": "Secret"}, {"a": 1}, pod()]
 
     summary = await load(store, records)
 
-    assert summary.ignored == {"": 1, "Deployment": 1, "Secret": 2}
+    assert summary.ignored == {"": 1, "Service": 1, "Secret": 2}
     assert summary.pods == 1
 
 
@@ -443,16 +443,19 @@ async def test_the_summary_is_plain_data(store: Store) -> None:
     assert json.loads(json.dumps(asdict(summary))) == {
         "cluster_id": OTHER,
         "cluster": "prod",
+        "clusters": {OTHER: "prod"},
         "pods": 1,
         "upserted": 1,
         "unchanged": 0,
         "tombstoned": 0,
         "records": 1,
+        "workloads": 0,
         "skipped": {},
         "owners": {"resolved": 0, "unresolved": 0},
         "guessed": 0,
         "ignored": {},
         "clashes": 0,
+        "unannotated": 0,
     }
 
 

@@ -13,7 +13,20 @@ from podledger.pods.from_kubernetes import map_pod
 from podledger.pods.identity import parse_uuid
 from podledger.pods.objects import decode_pod
 from podledger.pods.owners import Owners
-from podledger.store.contract import Checkpoint, Cluster, NamespaceUpdate, OwnerUpdate, Removal, Store, Upsert
+from podledger.pods.workloads import Workload
+from podledger.query import parsing
+from podledger.query.paging import Paging
+from podledger.query.scope import UNRESTRICTED
+from podledger.store.contract import (
+    Checkpoint,
+    Cluster,
+    NamespaceUpdate,
+    OwnerMetadata,
+    OwnerUpdate,
+    Removal,
+    Store,
+    Upsert,
+)
 from tests.fakes.holdings import opened, pods, rows
 
 CLUSTER = "11111111-1111-4111-8111-111111111111"
@@ -140,3 +153,27 @@ async def test_a_later_writer_ends_the_earlier_one(store: Store) -> None:
 async def test_a_cluster_must_be_registered(store: Store) -> None:
     with pytest.raises(NotFound):
         await LocalSink.take(store, KEY)
+
+
+async def test_metadata_of_workloads_joins_any_batch(store: Store) -> None:
+    """Its place among pods does not matter, so it must not part their batches."""
+    sink = await taken(store)
+    for number in range(3):
+        await sink.put(upsert(f"web-{number}"))
+        await sink.put(OwnerMetadata(CLUSTER))
+
+    assert await pods(store) == []
+    await sink.flush()
+    assert len(await pods(store)) == 3
+
+
+async def test_a_pod_does_not_overtake_the_told_workload_before_it(store: Store) -> None:
+    """In one batch a told row comes last, and a pod that comes later derives another one."""
+    sink = await taken(store)
+    await sink.put(Workload(KEY, "told", "Deployment", "shop", None, "north"))
+    await sink.put(OwnerMetadata(CLUSTER))
+    await sink.put(upsert("web", deployment=CLUSTER))
+    await sink.flush()
+
+    page = await store.reader(UNRESTRICTED).page(parsing.parse("Deployment Type:ReplicaSet", now=0), Paging(1, 0, ()))
+    assert len(page.messages) == 1

@@ -104,6 +104,7 @@ def test_a_pod_may_belong_to_no_cluster() -> None:
         ({}, 'pod.id "" is no UUID: invalid UUID length: 0'),
         ({"id": ID, "clusterId": "north"}, 'pod.clusterId "north" is no UUID: invalid UUID length: 5'),
         ({"id": ID, "clusterId": str(bytes(16).hex())}, "pod.clusterId is the nil UUID, which names no cluster"),
+        ({"id": ID, "\ud800": 1}, "not usable JSON: "),
         ({"id": ID, "name": 1}, "pod: Failed to parse name field: expected string or bytes-like object, got 'int'"),
     ],
 )
@@ -284,7 +285,7 @@ def test_a_hash_has_64_bits(told: Any, expected: float) -> None:
     ("members", "expected"),
     [
         ({"name": 1}, "deployment.name is not a text"),
-        ({"name": "\ud800"}, "deployment.name holds half a character"),
+        ({"name": "\ud800"}, "not usable JSON: "),
         ({"labels": {"a": 1}}, 'deployment.labels["a"] is not a text'),
         ({"labels": []}, "deployment.labels is not an object"),
         ({"hash": -1}, "deployment.hash is not a whole number that fits: -1"),

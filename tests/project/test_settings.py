@@ -15,9 +15,13 @@ from podledger.rpc.exporting import ExportLimits
 from podledger.settings import Settings, fields, load, variable
 
 ROOT = Path(__file__).resolve().parents[2]
-REFUSAL = (
-    "can be reached from other machines, and this release has neither TLS nor authentication; "
-    "listen on 127.0.0.1, [::1] or unix:PATH and reach it through a tunnel"
+PLAINTEXT = (
+    "can be reached from other machines and would serve plaintext; "
+    "set tls.cert and tls.key, or allow it with --allow-plaintext"
+)
+ANONYMOUS = (
+    "can be reached from other machines, and this release has no authentication; "
+    "listen on 127.0.0.1, [::1] or unix:PATH, or let everyone read every pod with --allow-anonymous"
 )
 
 
@@ -187,10 +191,27 @@ def test_loopback_and_unix_sockets_are_served(name, address):
 @pytest.mark.parametrize("name", ["grpc.listen", "http.listen"])
 @pytest.mark.parametrize("address", ["0.0.0.0:80", "[::]:80", "10.0.0.1:80", "example.com:80"])
 def test_any_other_listener_is_refused_with_the_way_out(name, address):
-    """There is neither TLS nor authentication yet."""
+    """Both problems at once."""
     found = problems(flags=[f"{name}={address}"])
 
-    assert found == [f"{name}: {address} {REFUSAL}"]
+    assert found == [f"{name}: {address} {PLAINTEXT}", f"{name}: {address} {ANONYMOUS}"]
+
+
+def test_a_public_listener_needs_encryption_and_a_word_about_callers():
+    """A certificate or the word that plaintext is meant; callers are anonymous only on request."""
+    public, anonymous = "grpc.listen=0.0.0.0:80", "auth.allow_anonymous=true"
+    tls = ["tls.cert=c.pem", "tls.key=k.pem"]
+
+    assert problems(flags=[public, *tls]) == [f"grpc.listen: 0.0.0.0:80 {ANONYMOUS}"]
+    assert problems(flags=[public, anonymous]) == [f"grpc.listen: 0.0.0.0:80 {PLAINTEXT}"]
+    assert load(flags=[public, anonymous, *tls]).settings.tls.cert == Path("c.pem")
+    assert load(flags=[public, anonymous, "tls.allow_plaintext=true"]).settings.tls.cert is None
+
+
+@pytest.mark.parametrize("name", ["tls.cert", "tls.key"])
+def test_a_certificate_and_its_key_come_together(name):
+    """One alone is a mistake."""
+    assert problems(flags=[f"{name}=x.pem"]) == ["tls.cert, tls.key: give both or none"]
 
 
 @pytest.mark.parametrize(

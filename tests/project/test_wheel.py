@@ -51,6 +51,7 @@ def test_the_installed_wheel_serves_the_demo_fleet(wheel, tmp_path):
     command = [
         python.with_name("podledger"), "serve", "--demo", "--ready-file", ready,
         "--set", "grpc.listen=127.0.0.1:0", "--set", "http.listen=127.0.0.1:0",
+        "--set", "admin.listen=127.0.0.1:0",
         "--set", f"store.directory={tmp_path / 'data'}",
     ]  # fmt: skip
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

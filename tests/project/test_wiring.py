@@ -15,7 +15,13 @@ from podledger.settings import load, variable
 from podledger_protos.api.v1.pod_service_pb2_grpc import PodServiceStub
 from podledger_protos.api.v1.search_service_pb2 import RawQuery
 
-FREE = ["store.url=memory:", "grpc.listen=127.0.0.1:0", "http.listen=127.0.0.1:0", "drain.grace_seconds=0"]
+FREE = [
+    "store.url=memory:",
+    "grpc.listen=127.0.0.1:0",
+    "http.listen=127.0.0.1:0",
+    "admin.listen=127.0.0.1:0",
+    "drain.grace_seconds=0",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +59,7 @@ async def test_nothing_stays_behind():
     assert asyncio.all_tasks() == before
 
 
-@pytest.mark.parametrize("taken", ["grpc", "http"])
+@pytest.mark.parametrize("taken", ["grpc", "http", "admin"])
 async def test_a_start_that_fails_leaves_nothing(taken):
     """The listener that came up goes down, the store is closed, and a second try works."""
     async with wiring.running(settings()) as (addresses, _):

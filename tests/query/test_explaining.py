@@ -13,13 +13,9 @@ from tests.fakes import strategies
 from tests.fakes.strategies import NOW
 
 
-def everything(_):
-    return True
-
-
 def lines(text: str) -> list[str]:
     parts = parsing.read(text)
-    return explain(parts, parsing.interpret(parts, now=NOW, gate=everything))
+    return explain(parts, parsing.interpret(parts, now=NOW))
 
 
 def test_a_query_is_explained_part_by_part():
@@ -96,7 +92,7 @@ def test_a_query_without_effect_says_what_it_finds():
     ],
 )
 def test_a_value_is_put_into_words(part, words):
-    (condition,) = parsing.parse(part, now=NOW, gate=everything).conditions
+    (condition,) = parsing.parse(part, now=NOW).conditions
 
     assert words == words_of(condition.tests[0], condition.field)
 

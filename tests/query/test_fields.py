@@ -7,8 +7,7 @@ from importlib import resources
 
 import pytest
 
-from podledger.errors import NotImplementedYet
-from podledger.query.fields import ENUMS, FIELDS, TABLES, field, find, require_served, served
+from podledger.query.fields import ENUMS, FIELDS, TABLES, field, find
 
 REGISTRY = json.loads(resources.files("podledger.query").joinpath("search_fields.json").read_text("utf-8"))
 
@@ -70,11 +69,3 @@ def test_an_unknown_label_is_not_found():
 def test_every_enum_column_has_names():
     for entry in FIELDS.values():
         assert (entry.kind == "enum" and entry.condition) is (entry.enum in ENUMS)
-
-
-def test_what_is_not_served_yet_says_so():
-    held = ["Pod ID", "Container Image Digest", "Cluster", "Deployment", "Deployment Type", "Namespace ID"]
-    require_served(map(field, held), served)
-
-    with pytest.raises(NotImplementedYet, match=r'^search field "Created" is not served yet$'):
-        require_served(map(field, [*held, "Created", "Image Tag"]), served)

@@ -11,7 +11,7 @@ from tests.fakes.strategies import NOW
 
 def tree(text: str, *also: str) -> str:
     """`pods(deployments?(namespaces?))`: a question mark is a left join."""
-    query = parsing.parse(text, now=NOW, gate=lambda _: True)
+    query = parsing.parse(text, now=NOW)
     return shown(join_tree(query.conditions, also))
 
 
@@ -53,7 +53,7 @@ def test_a_query_joins_these_tables(text, also, expected):
 
 
 def test_conditions_stand_at_their_table():
-    query = parsing.parse("Pod Name:a+Image Tag:b+image tag:c+Environment Key:d", now=NOW, gate=lambda _: True)
+    query = parsing.parse("Pod Name:a+Image Tag:b+image tag:c+Environment Key:d", now=NOW)
     root = join_tree(query.conditions)
     (containers,) = root.joins
     (environments,) = containers.joins

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podledger.errors import InvalidRequest, NotImplementedYet
+from podledger.errors import InvalidRequest
 from podledger.query import parsing
 from podledger.query.fields import field
 from podledger.query.limits import QueryLimits
@@ -19,19 +19,15 @@ from tests.fakes.strategies import NOW, any_text
 LIMITS = QueryLimits()
 
 
-def everything(_):
-    return True
-
-
 def refused(text: str, *, limits: QueryLimits = LIMITS, strict: bool = False) -> tuple[str, str]:
     """Text and field of the error."""
     with pytest.raises(InvalidRequest) as error:
-        parsing.parse(text, limits=limits, strict=strict, now=NOW, gate=everything)
+        parsing.parse(text, limits=limits, strict=strict, now=NOW)
     return error.value.message, error.value.field
 
 
 def conditions(text: str) -> list[tuple[str, tuple[str, ...]]]:
-    query = parsing.parse(text, now=NOW, gate=everything)
+    query = parsing.parse(text, now=NOW)
     return [(condition.spelling, condition.values) for condition in query.conditions]
 
 
@@ -95,7 +91,7 @@ def test_white_space_is_trimmed_around_keys_and_value_texts_only():
     ],
 )
 def test_unreachable_labels_alone_find_nothing(text, nothing):
-    query = parsing.parse(text, now=NOW, gate=everything)
+    query = parsing.parse(text, now=NOW)
 
     assert nothing is query.nothing
     assert not (nothing and query.conditions)
@@ -232,13 +228,6 @@ def test_the_first_bad_value_in_order_of_spelling_is_the_error():
     assert refused("Pod Name:!!a+pod name:r/[")[0] == "unsupported query modifier: AtLeastOne"
 
 
-def test_a_bad_value_comes_before_what_is_not_served_yet():
-    with pytest.raises(InvalidRequest, match="ParseBool"):
-        parsing.parse("CVSS:1+Privileged:yes", now=NOW)
-    with pytest.raises(NotImplementedYet, match=r'^search field "CVSS" is not served yet$'):
-        parsing.parse("cvss:1+Privileged:true", now=NOW, gate=lambda entry: entry.label != "CVSS")
-
-
 def test_an_error_names_the_label_in_its_registered_spelling():
     assert refused("cluster id:c2")[1] == ("Cluster ID")
 
@@ -249,7 +238,7 @@ def test_an_error_names_the_label_in_its_registered_spelling():
 def attempt(text: str, *, strict: bool) -> tuple[parsing.Parts, Query] | InvalidRequest:
     try:
         parts = parsing.read(text, strict=strict)
-        return parts, parsing.interpret(parts, now=NOW, gate=everything)
+        return parts, parsing.interpret(parts, now=NOW)
     except InvalidRequest as error:
         return error
 

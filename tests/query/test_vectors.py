@@ -17,35 +17,15 @@ from podledger.query.scope import UNRESTRICTED, Scope
 from podledger.query.texts import BadValueError
 from podledger.query.values import Reading, value_test
 from podledger_protos.api.v1.pagination_pb2 import Pagination
-from tests.fakes.query_fixture import GROUPS, Tables, instant, uid, vector_fleet
+from tests.fakes.query_fixture import Tables, instant, uid, vector_fleet
+from tests.fakes.vector_cases import DEVIATIONS, REGEX_TEXT, deviation, expected_error, in_groups, kept, scope_of
 
 FLEET = vector_fleet()
 NOW = instant("2026-08-22T00:00:00Z")
 
-REGEX_TEXT = "the text behind `error parsing regexp: ` is RE2's and not Go's (pod-service 14)"
-DEVIATIONS = {
-    "get_pods_query-018": REGEX_TEXT,
-    "get_pods_query-328": REGEX_TEXT,
-    "get_pods_query-339": REGEX_TEXT,
-    "get_pods_query-321": "one text for `!!` on every column type (pod-service 14)",
-    "fill_pagination-010": "a negative limit is refused (pod-service 14)",
-    "parse-005": "an empty query matches every pod; there is no parser that refuses it (pod-service 3)",
-}
-"""Cases whose expectation podledger departs from on purpose: id -> reason."""
-
-
-def everything(_):
-    return True
-
 
 def cases(group: str):
-    return [pytest.param(case, id=case["id"]) for case in GROUPS[group] if case["id"] not in DEVIATIONS]
-
-
-def deviation(identity: str):
-    assert identity in DEVIATIONS
-    group = identity.rpartition("-")[0]
-    return next(case for case in GROUPS[group] if case["id"] == identity)
+    return [pytest.param(case, id=case["id"]) for case in kept(group)]
 
 
 def get_pods(case, scope: Scope = UNRESTRICTED) -> dict:
@@ -53,17 +33,13 @@ def get_pods(case, scope: Scope = UNRESTRICTED) -> dict:
     try:
         parts = parsing.read(case["query"])
         window = paging.window(ParseDict(case.get("pagination", {}), Pagination()))
-        query = parsing.interpret(parts, now=NOW, gate=everything)
-        order = () if query.nothing else paging.order(window, gate=everything).order
+        query = parsing.interpret(parts, now=NOW)
+        order = () if query.nothing else paging.order(window).order
     except InvalidRequest as error:
         return {"error": error.message}
     seen = [pod for pod in FLEET.pods if scope.covers(pod["clusterid"], pod["namespace"])]
     found = matching.arrange(query, seen, FLEET, order=order)
     return {"pods": [pod["name"] for pod in found][window.offset : window.offset + window.limit]}
-
-
-def expected_error(case) -> dict:
-    return {"error": case["expect"]["error"]["inner_message"]}
 
 
 # ------------------------------------------------------------------------------------------- parsing
@@ -89,7 +65,7 @@ def test_a_query_finds_these_pods(case):
     answer = get_pods(case)
 
     if "error" in case["expect"]:
-        assert expected_error(case) == answer
+        assert {"error": expected_error(case)} == answer
     else:
         assert sorted(case["expect"]["pods"]) == sorted(answer["pods"])
 
@@ -99,7 +75,7 @@ def test_an_invalid_pattern_begins_with_the_same_text(identity):
     case = deviation(identity)
     text = "error parsing regexp: "
 
-    assert expected_error(case)["error"].partition(text)[:2] == get_pods(case)["error"].partition(text)[:2]
+    assert expected_error(case).partition(text)[:2] == get_pods(case)["error"].partition(text)[:2]
 
 
 def test_at_least_one_is_refused_with_one_text_on_every_column():
@@ -111,7 +87,7 @@ def test_a_page_has_this_order(case):
     answer = get_pods(case)
 
     if "error" in case["expect"]:
-        assert expected_error(case) == answer
+        assert {"error": expected_error(case)} == answer
     elif "order_groups" in case["expect"]:
         assert case["expect"]["count"] == len(answer["pods"])
         assert case["expect"]["order_groups"] == in_groups(answer["pods"], case["expect"]["order_groups"])
@@ -122,22 +98,12 @@ def test_a_page_has_this_order(case):
         assert groups == in_groups(whole, groups)
 
 
-def in_groups(names: list[str], like: list[list[str]]) -> list[list[str]]:
-    """The names cut into runs as long as the groups, each sorted."""
-    remaining = iter(names)
-    return [sorted(next(remaining) for _ in group) for group in like]
-
-
 @pytest.mark.parametrize("case", cases("get_pods_scope"))
 def test_a_scope_hides_the_other_pods(case):
-    clusters = {
-        uid(entry["cluster_id"]): None if entry["namespaces"] == "*" else frozenset(entry["namespaces"])
-        for entry in case["scope"]["clusters"]
-    }
-    answer = get_pods(case, Scope(clusters=clusters))
+    answer = get_pods(case, scope_of(case))
 
     if "error" in case["expect"]:
-        assert expected_error(case) == answer
+        assert {"error": expected_error(case)} == answer
     else:
         assert sorted(case["expect"]["pods"]) == sorted(answer["pods"])
 

@@ -10,19 +10,15 @@ from podledger.query import matching, paging, parsing
 from podledger.query.scope import Scope
 from podledger_protos.api.v1.pagination_pb2 import Pagination
 from tests.fakes.query_fixture import NORTH, SAMPLE_NOW, SOUTH, sample, sample_id, uid
+from tests.fakes.worked_examples import PAGES, QUERIES, by
 
 SAMPLE = sample()
-EVERY_POD = "P1 P2 P3 P4 P5 P6 P7"
-
-
-def everything(_):
-    return True
 
 
 def pods_of(text: str, pagination: dict | None = None) -> list[str]:
     window = paging.window(ParseDict(pagination or {}, Pagination()))
-    query = parsing.parse(text, now=SAMPLE_NOW, gate=everything)
-    order = () if query.nothing else paging.order(window, gate=everything).order
+    query = parsing.parse(text, now=SAMPLE_NOW)
+    order = () if query.nothing else paging.order(window).order
     found = matching.arrange(query, SAMPLE.pods, SAMPLE, order=order)
     return [name_of(pod) for pod in found]
 
@@ -62,93 +58,6 @@ def test_a_text_is_cut_into_conditions_and_dropped_parts(text, conditions, dropp
 
 
 # ---------------------------------------------------------------------------------------------- 15.3
-
-QUERIES = [
-    ("", EVERY_POD),
-    ("Pod Name:CART", "P1 P2"),
-    ('Pod Name:"CART-A1"', ""),
-    ('Pod Name:"cart-a1","cart-b2"', "P1 P2"),
-    ('Pod Name:!"cart-a1"', "P2 P3 P4 P5 P6 P7"),
-    ("Pod Name:!cart,!ledger", EVERY_POD),
-    (r"Pod Name:r/-[a-z]\d$", "P1 P2"),
-    ("Pod Name:r/CART", "P1 P2"),
-    ("Pod Name:!r/^cart", "P3 P4 P5 P6 P7"),
-    ("Pod Name:c_rt-a", "P1"),
-    ("Pod Name:car%1", "P1"),
-    ("Pod Name:cart+pod name:r/2$", "P2"),
-    ("Pod Name:cart+Pod Name:ledger", "P3"),
-    ("Namespace:billing", "P3 P6"),
-    ('Namespace:"billing"', "P3"),
-    ('Namespace:bill,"ops"', "P3 P4 P6 P7"),
-    ("Namespace:*", EVERY_POD),
-    ("Namespace:-", ""),
-    ("Nmespace:billing", EVERY_POD),
-    ("Nmespace:billing+Pod Name:ledger", "P3"),
-    ("Policy:privileged", ""),
-    ("Policy:privileged+Namespace:shop", "P1 P2 P5"),
-    ("Policy:privileged+Nmespace:shop", ""),
-    ("Cluster ID:C200000000004000800000000000000B", "P4 P5"),
-    ("Cluster ID:!c2000000-0000-4000-8000-00000000000b", "P1 P2 P3 P6"),
-    ("Cluster ID:-", "P7"),
-    ("Cluster ID:*", "P1 P2 P3 P4 P5 P6"),
-    ("Cluster ID:!*", "P1 P2 P3 P4 P5 P6"),
-    ("Cluster ID:r/0b$", "P4 P5"),
-    ("Deployment ID:-", "P6"),
-    ("Deployment:*", "P1 P2 P3 P4 P7"),
-    ("Deployment:-", "P5 P6"),
-    ("Deployment:-,cart", "P1 P2 P5 P6"),
-    ("Deployment:-+Cluster:north", ""),
-    ("Deployment:-+Namespace Label:*", ""),
-    ("Deployment:!cart", "P3 P4 P7"),
-    ("Cluster:NOR,sou", "P1 P2 P3 P4 P7"),
-    ("Deployment Type:daemon", "P4 P7"),
-    ("Deployment Label:app=led", "P3"),
-    ('Deployment Label:app="led"', ""),
-    ("Deployment Label:note=", "P1 P2"),
-    ("Deployment Label:!note=", "P3 P4 P7"),
-    ("Deployment Label:=2024", "P1 P2"),
-    ("Deployment Label:=", "P1 P2 P3"),
-    ("Deployment Label:*", "P1 P2 P3 P4 P7"),
-    ("Deployment Label:app=!cart", "P3"),
-    ('Deployment Label:"app=cart"', ""),
-    ("Deployment Annotation:contact=blue t", "P1 P2"),
-    ("Namespace Label:owner=blue", "P1 P2"),
-    ("Cluster Label:region=eu", "P1 P2 P3"),
-    ("Image Tag:v2", "P1 P2 P4 P7"),
-    ("Image Tag:v2+Privileged:true", "P4 P7"),
-    ("Image Tag:!v2", "P1 P2 P3"),
-    ("Image Tag:v2+image tag:stable", ""),
-    ("Image Remote:net/proxy_lite", "P1 P2"),
-    (r"Image Remote:net/proxy\_lite", "P1 P2"),
-    ("Image Remote:net/proxy-lite", ""),
-    ("Container Type:init", "P3"),
-    ("Privileged:tr", "P1 P2 P4 P7"),
-    ("Privileged:-", "P5 P6"),
-    ("CPU Cores Limit:>0.5", "P1 P2 P3"),
-    ("CPU Cores Limit:0.25-2", "P1 P2"),
-    ("CPU Cores Limit:0.254", "P1 P2"),
-    ("Deployment Risk Score:>=3.5", "P1 P2 P3"),
-    ("Created:05/10/2024", "P1 P2"),
-    ("Created:05/09/2024 9:30 PM", "P1 P2"),
-    ("Created:=05/10/2024 8:00 AM", "P1 P2"),
-    ("Created:>30d", "P1 P2 P4 P7"),
-    ("Created:<30d", "P3"),
-    ("Created:5d-15d", "P3"),
-    ("Created:tr/1717200000000-1717286400000", "P3"),
-    ("Service Account Permission Level:elev", "P3"),
-    ("Service Account Permission Level:>=elev", "P3 P4 P7"),
-    ("Service Account Permission Level:!default", "P3 P4 P7"),
-    ("Service Account Permission Level:root", ""),
-    ('Image Pull Secret:"reg-main"', "P1 P2"),
-    ("Image Pull Secret:!reg-main", "P1 P2"),
-    ("Image Pull Secret:-", "P3 P5 P6"),
-    ('Container Image Digest:"sha256:11"', "P1 P2"),
-    ("Container Image Digest:!sha256:11", "P1 P3 P4"),
-    ('Container Image Digest:""', "P4"),
-    ("Container Image Digest:-", "P5 P6 P7"),
-    ("CVE:CVE-2024", ""),
-    ("CVE:-", EVERY_POD),
-]
 
 
 @pytest.mark.parametrize(("text", "expected"), QUERIES, ids=[row[0] or "empty" for row in QUERIES])
@@ -226,29 +135,6 @@ def test_dropped_parts_are_reported_and_refused_in_strict_mode():
 
 
 # ---------------------------------------------------------------------------------------------- 15.4
-
-
-def by(*names: str, **more) -> dict:
-    options = [{"field": name.removeprefix("-"), "reversed": name.startswith("-")} for name in names]
-    return {"sortOptions": options, **more}
-
-
-PAGES = [
-    ("", {}, "P1 P2 P3 P4 P7 P5 P6"),
-    ("", by("Pod Name"), "P4 P1 P2 P3 P5 P6 P7"),
-    ("", by("Cluster ID"), "P1 P2 P3 P6 P4 P5 P7"),
-    ("", by("-Cluster ID"), "P4 P5 P1 P2 P3 P6 P7"),
-    ("", by("-Namespace", "Pod Name"), "P1 P2 P5 P4 P7 P6 P3"),
-    ("", by("Deployment"), "P1 P2 P3 P4 P7"),
-    ("Deployment:-,node", by("Deployment"), "P4 P7 P5 P6"),
-    ("", by("Image Tag"), "P1 P2 P3 P4 P7"),
-    ("", by("-Image Tag"), "P1 P2 P4 P7 P3"),
-    ("", by("Service Account"), "P4 P7 P1 P2 P3"),
-    ("", by("Deployment Risk Priority"), "P3 P1 P2 P4 P7"),
-    ("", by("CVE"), ""),
-    ("CVE:-", by("CVE"), EVERY_POD),
-    ("Policy:x", by("Foo"), ""),
-]
 
 
 @pytest.mark.parametrize(("text", "pagination", "expected"), PAGES)

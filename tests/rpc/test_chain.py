@@ -81,10 +81,10 @@ async def test_closing_a_stream_closes_everything_at_once():
 
 
 def test_the_order_of_the_stages_is_that_of_the_specification():
-    """Metrics, error table, request id, who calls (operations 9)."""
+    """Metrics, error table, request id, who calls (operations 9); next to the handler the end of streams."""
     names = [type(stage).__name__ for stage in stages(Telemetry(), scope=UNRESTRICTED)]
 
-    assert names == ["Metered", "ErrorTable", "Identified", "Principal"]
+    assert names == ["Metered", "ErrorTable", "Identified", "Principal", "Drain"]
 
 
 async def test_a_method_of_the_other_kind_is_unknown():

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from podledger.errors import DeadlineExceeded, StoreClosed
+from podledger.errors import Cancelled, DeadlineExceeded, StoreClosed
 from podledger.query.scope import UNRESTRICTED
 from podledger.query.syntax import Query
 from podledger.store import sqlite
 from podledger.store.contract import Chunk, Store
 from podledger.store.sqlite import SqliteStore
-from podledger.store.sqlite_connecting import Session
+from podledger.store.sqlite_connecting import EVALUATIONS_PER_CHECK, Session, connect
 from tests.fakes.store_pods import Hand, counted, fill, found, query, record, scanned, window
 
 SOON = 0.5
@@ -151,6 +151,61 @@ async def test_a_step_of_a_scan_has_seconds_of_its_own(slow: SqliteStore, monkey
         await drain(slow, query(HOSTILE), None)
 
     assert time.monotonic() - begun < 0.1 + SOON
+
+
+# -------------------------------------------------------------------------------------------- sessions
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """A connection that nobody interrupts from another thread."""
+    (tmp_path / "session.db").touch()
+    opened = connect(tmp_path / "session.db", writes=True, synchronous="FULL")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("by", ["deadline", "caller"])
+def test_a_session_stops_by_itself(session: Session, by: str) -> None:
+    """Whether its time is over or its caller has left; the next job has neither limit."""
+    until = _in(0.05)
+    limits: dict[str, Any] = {"deadline": until} if by == "deadline" else {"stopped": lambda: time.monotonic() > until}
+    with pytest.raises(DeadlineExceeded if by == "deadline" else Cancelled):
+        session.run(forever, **limits)
+
+    assert time.monotonic() < until + SOON
+    assert 1 == session.run(lambda session: session.connection.execute("SELECT 1").get)
+
+
+def test_a_slow_function_looks_at_its_limits(session: Session) -> None:
+    """SQLite does not while it waits for one (pod-service 3.9: at least every 200 rows)."""
+    calls: list[str] = []
+
+    def slow(_pattern: str) -> Callable[[str], bool]:
+        return lambda text: calls.append(text) is not None
+
+    session.connection.create_scalar_function("slow", session._function(slow))
+    rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) SELECT count(slow('', i)) FROM n"
+    with pytest.raises(Cancelled):
+        session.run(lambda session: session.connection.execute(rows).get, stopped=lambda: len(calls) > 20)
+
+    assert len(calls) <= 20 + EVALUATIONS_PER_CHECK
+
+
+def test_a_stopped_job_leaves_no_transaction(session: Session) -> None:
+    """Nor what it has written."""
+    session.run(lambda session: session.connection.execute("CREATE TABLE t (a)").get)
+
+    def write_and_hang(session: Session) -> Any:
+        session.connection.execute("BEGIN")
+        session.connection.execute("INSERT INTO t VALUES (1)")
+        return forever(session)
+
+    with pytest.raises(DeadlineExceeded):
+        session.run(write_and_hang, deadline=_in(0.05))
+
+    assert not session.connection.in_transaction
+    assert 0 == session.run(lambda session: session.connection.execute("SELECT count(*) FROM t").get)
 
 
 # ---------------------------------------------------------------------------------------- cancellation

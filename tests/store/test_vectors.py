@@ -1,4 +1,4 @@
-"""The vector file over every engine, as far as its labels are served: pages, order, scope, exports, counts."""
+"""The vector file over every engine: pages, order, scope, exports, counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import ParseDict
 
-from podledger.errors import InvalidRequest, NotImplementedYet
+from podledger.errors import InvalidRequest
 from podledger.query import paging, parsing
 from podledger.query.paging import Paging
 from podledger.query.scope import UNRESTRICTED, Scope
@@ -17,7 +17,7 @@ from podledger.store.contract import Store
 from podledger_protos.api.v1.pagination_pb2 import Pagination
 from podledger_protos.storage.deployment_pb2 import Pod
 from tests.fakes.query_fixture import GROUPS, instant, uid
-from tests.fakes.store_raw import put_vectors
+from tests.fakes.store_vectors import put_vectors
 
 NOW = instant("2026-08-22T00:00:00Z")
 
@@ -27,17 +27,17 @@ def meaning(case: Mapping[str, Any]) -> tuple[Query, Paging]:
     return query, paging.order(paging.window(ParseDict(case.get("pagination", {}), Pagination())))
 
 
-def is_served(case: Mapping[str, Any]) -> bool:
+def is_asked(case: Mapping[str, Any]) -> bool:
     """Whether it reaches a store; errors of the language and of paging are tested there."""
     try:
         meaning(case)
-    except (InvalidRequest, NotImplementedYet):
+    except InvalidRequest:
         return False
     return "error" not in case["expect"]
 
 
 def cases(group: str) -> list[Any]:
-    return [pytest.param(case, id=case["id"]) for case in GROUPS[group] if is_served(case)]
+    return [pytest.param(case, id=case["id"]) for case in GROUPS[group] if is_asked(case)]
 
 
 @pytest.fixture
@@ -106,10 +106,3 @@ async def test_a_scope_hides_the_other_pods(vectors: Store, case: Mapping[str, A
     assert expected == sorted(await page(vectors, query, asked, scope))
     assert expected == sorted(await export(vectors, query, scope))
     assert len(expected) == (await vectors.reader(scope).count(query, at_most=None)).value
-
-
-def test_most_cases_about_pods_and_workloads_are_served() -> None:
-    """So that this module does not fall silent."""
-    least = {"get_pods_query": 40, "get_pods_page": 8, "get_pods_scope": 12}
-
-    assert [] == [group for group, number in least.items() if len(cases(group)) < number]

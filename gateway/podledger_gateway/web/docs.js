@@ -1,8 +1,8 @@
-// Shows the API description. It only reads: no request can be sent from here, so no data is ever shown.
+// Shows the API description and lets a person try what only reads. Answers are drawn as text.
 SwaggerUIBundle({
   url: "openapi.json",
   domNode: document.getElementById("api"),
   deepLinking: true,
-  supportedSubmitMethods: [],
+  supportedSubmitMethods: ["get"],
   validatorUrl: "none",
 });

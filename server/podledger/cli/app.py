@@ -12,7 +12,7 @@ import traceback
 import click
 
 from podledger import floors
-from podledger.cli import clusters, configuring, demo, importing, listing, serving
+from podledger.cli import calling, clusters, completing, configuring, demo, importing, listing, serving
 from podledger.errors import DomainError
 
 
@@ -32,9 +32,11 @@ for command in (
     serving.serve,
     demo.demo,
     listing.pods,
+    calling.call,
     clusters.clusters,
     importing.import_command,
     configuring.config,
+    completing.completion,
 ):
     cli.add_command(command)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,17 @@ def settings_options(command: Command) -> Command:
     )
     @functools.wraps(command)
     def with_sources(*arguments: Any, config: Path | None, flags: tuple[str, ...], **options: Any) -> None:
-        command(*arguments, sources=functools.partial(load, config=config, flags=flags), **options)
+        def sources(*, more: Sequence[str] = (), **defaults: Any) -> Loaded:
+            return load(config=config, flags=(*flags, *more), **defaults)
+
+        command(*arguments, sources=sources, **options)
 
     return with_sources
 
 
 Sources = Callable[..., Loaded]
-"""What a command decorated with `settings_options` calls to get its settings; raises `BadInput`."""
+"""What a command decorated with `settings_options` calls to get its settings; `more` are flags of its own as
+`group.field=value`. Raises `BadInput`."""
 
 
 @click.group("config")

@@ -6,6 +6,7 @@ nor a credential crosses a network in the clear unless `--plaintext` says so.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 import click
 import grpc
 
+from podledger.cli import output
 from podledger.errors import BadInput
 from podledger.listeners import parse_address
 
@@ -70,14 +72,12 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
         help="Use TLS and trust the authorities in this PEM file. [env: PODLEDGER_CA]",
     )
     @click.option("--plaintext", is_flag=True, help="No TLS, although the server is not on this machine.")
+    @functools.wraps(command)
     def with_target(*arguments: Any, server: str, ca: Path | None, plaintext: bool, **options: Any) -> None:
         if plaintext and ca:
             raise click.UsageError("--plaintext and --ca exclude each other")
         command(*arguments, target=Target(server, ca, plaintext), **options)
 
-    with_target.__doc__ = command.__doc__
-    # The options and arguments that the command has already.
-    with_target.__click_params__ += getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     return with_target
 
 
@@ -103,5 +103,5 @@ def failures(more: Callable[[grpc.RpcError], str] = lambda _: "") -> Iterator[No
         yield
     except grpc.RpcError as error:
         code: grpc.StatusCode = error.code()
-        click.echo(f"Error: {code.name}: {error.details()}{more(error)}", err=True)
+        click.echo(f"Error: {code.name}: {output.escaped(error.details() or '')}{more(error)}", err=True)
         sys.exit(EXIT_CALL_FAILED + code.value[0])

@@ -20,6 +20,7 @@ from podledger.ingest.addressing import Address
 from podledger.ingest.importing import Options, import_files
 from podledger.ingest.tallying import Summary, Tally
 from podledger.ingest.unpacking import size_text
+from podledger.pods.upstream import Keep
 from podledger.settings import Settings
 
 _PROGRESS_SECONDS: Final = 0.5
@@ -35,6 +36,8 @@ _LINE_START: Final = "\r\x1b[K"
 @click.option("--ignore-identity", is_flag=True, help="Accept input that tells another cluster than the options.")
 @click.option("--include-static", is_flag=True, help="Keep static pods of a kubelet's /pods (their mirrors differ).")
 @click.option("--allow-empty", is_flag=True, help="Accept input without any pod, owner or namespace.")
+@click.option("--keep-empty-lists", is_flag=True, help="Upstream answers: [] is an empty list, not an absent one.")
+@click.option("--keep-env-values", is_flag=True, help="Upstream answers: keep environment values (may be secrets).")
 @settings_options
 def import_command(
     sources: Sources,
@@ -46,6 +49,8 @@ def import_command(
     ignore_identity: bool,
     include_static: bool,
     allow_empty: bool,
+    keep_empty_lists: bool,
+    keep_env_values: bool,
 ) -> None:
     """Read pods from files, folders, archives or standard input (-) into the store.
 
@@ -62,13 +67,18 @@ def import_command(
     behind: must-gather, support bundles, insights archives and other dumps work as they are. Nothing is
     unpacked to disk; links and devices are left alone.
 
-    Add owners and namespaces to know every pod's workload and cluster:
+    Add owners, workloads and namespaces to know every pod's workload, with its labels, and cluster:
 
     \b
-      kubectl get pods,rs,jobs,rc,namespaces -A -o json | podledger import --register prod -
+      kubectl get pods,rs,jobs,rc,deploy,sts,ds,cronjobs,namespaces -A -o json | podledger import --register prod -
 
-    One import is for one cluster: that of --cluster-id or --cluster, else the one whose kube-system
-    namespace is in the input. A cluster that is not registered yet needs a name: --register.
+    Also accepts the answers of a StackRox / RHACS installation: /v1/export/pods, /v1/export/deployments,
+    /v1/namespaces and /v1/clusters, in any order, of all clusters at once, not mixed with Kubernetes objects.
+    Clusters are registered under the names they tell; --cluster-id or --cluster picks one of them.
+
+    One import of Kubernetes objects is for one cluster: that of --cluster-id or --cluster, else the one
+    whose kube-system namespace is in the input. A cluster that is not registered yet needs a name:
+    --register.
 
     Pods are added and updated. Of one pod the record with the higher resource version stays. The
     versions that a watch told are merged in their order, so that every finished run is kept, and a pod
@@ -84,6 +94,7 @@ def import_command(
         address=Address(cluster_id=cluster_id, cluster=cluster, register=register, ignore_identity=ignore_identity),
         include_static=include_static,
         allow_empty=allow_empty,
+        keep=Keep(empty_lists=keep_empty_lists, env_values=keep_env_values),
         merge_mode=settings.ingest.merge_mode,
     )
     tally = Tally()

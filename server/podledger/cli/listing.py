@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import click
 import grpc
 
 from podledger.cli import output
+from podledger.cli.dialling import Target, channel_to, failures, target_options
 from podledger_gateway.jsonenc import encoder
 from podledger_protos.api.v1.pagination_pb2 import Pagination, SortOption
 from podledger_protos.api.v1.pod_service_pb2 import ExportPodRequest, ExportPodResponse, PodsResponse
@@ -24,11 +24,7 @@ from podledger_protos.api.v1.search_service_pb2 import RawQuery
 from podledger_protos.podledger.ledger.v1.ledger_service_pb2 import ListClustersRequest, ListClustersResponse
 from podledger_protos.storage.deployment_pb2 import Pod
 
-MAX_MESSAGE_BYTES = 256 * 1024 * 1024
-"""Pods of unusual size must fit; the library's own limit is 4 MiB."""
 COLUMNS = ("cluster", "namespace", "name", "node", "running", "finished", "last end", "started")
-EXIT_CALL_FAILED = 64
-"""Added to the gRPC code, so that a script can tell codes apart."""
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
@@ -41,13 +37,7 @@ def pods() -> None:
 def _call_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options of both commands."""
     for option in (
-        click.option(
-            "--server",
-            envvar="PODLEDGER_SERVER",
-            default="127.0.0.1:50051",
-            show_default=True,
-            help="host:port or unix:PATH of the gRPC listener. [env: PODLEDGER_SERVER]",
-        ),
+        target_options,
         click.option("--strict", is_flag=True, help="Refuse a query with parts that have no effect."),
         click.argument("query", default=""),
     ):
@@ -62,7 +52,7 @@ def _call_options(command: Callable[..., None]) -> Callable[..., None]:
 @output.output_option
 @_call_options
 def list_pods(
-    query: str, server: str, form: str | None, *, strict: bool, limit: int, offset: int, sort: tuple[str, ...]
+    query: str, target: Target, form: str | None, *, strict: bool, limit: int, offset: int, sort: tuple[str, ...]
 ) -> None:
     """Print one page of the pods that match QUERY.
 
@@ -73,9 +63,9 @@ def list_pods(
         query=query,
         pagination=Pagination(limit=limit, offset=offset, sort_options=[_sort_option(key) for key in sort]),
     )
-    with _channel(server) as channel:
+    with channel_to(target) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/v1.PodService/GetPods")
-        with _failures():
+        with failures():
             reply, details = call.with_call(request.SerializeToString(), metadata=_metadata(strict=strict))
         initial = _texts(details.initial_metadata())
         _tell_ignored(initial)
@@ -103,19 +93,19 @@ def list_pods(
     help="A table waits for the end.",
 )
 @_call_options
-def export_pods(query: str, server: str, form: str, *, strict: bool, timeout: int, after: str) -> None:
+def export_pods(query: str, target: Target, form: str, *, strict: bool, timeout: int, after: str) -> None:
     """Print every pod that matches QUERY, as a stream ordered by cluster id and pod id.
 
     Exit status 0 means that the export is complete. A cut export names the pod to resume after.
     """
     request = ExportPodRequest(query=query, timeout=timeout)
     metadata = _metadata(strict=strict, after=after)
-    with _channel(server) as channel:
+    with channel_to(target) as channel:
         export: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream("/v1.PodService/ExportPods")
         stream = export(request.SerializeToString(), metadata=metadata)
         last = after
         try:
-            with _failures(lambda: _resume_hint(last)):
+            with failures(lambda _: _resume_hint(last)):
                 _tell_ignored(_texts(stream.initial_metadata()))
 
                 def received() -> Iterator[Pod]:
@@ -140,28 +130,6 @@ def _sort_option(key: str) -> SortOption:
 def _metadata(*, strict: bool, after: str = "") -> Metadata:
     pairs = (("x-podledger-strict", "true" if strict else ""), ("x-podledger-after", after))
     return tuple((key, value) for key, value in pairs if value)
-
-
-@contextmanager
-def _channel(server: str) -> Iterator[grpc.Channel]:
-    """A plaintext channel. The stream option makes the Python client read ten times faster."""
-    options = [
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.experimental.single_threaded_unary_stream", 1),
-    ]
-    with grpc.insecure_channel(server, options=options) as channel:
-        yield channel
-
-
-@contextmanager
-def _failures(hint: Callable[[], str] = str) -> Iterator[None]:
-    """Turn a failed call into one sentence and exit status 64 + code."""
-    try:
-        yield
-    except grpc.RpcError as error:
-        code: grpc.StatusCode = error.code()
-        click.echo(f"Error: {code.name}: {error.details()}{hint()}", err=True)
-        sys.exit(EXIT_CALL_FAILED + code.value[0])
 
 
 def _resume_hint(last: str) -> str:

@@ -72,9 +72,13 @@ def _cell(value: object) -> str:
     if isinstance(value, Mapping):
         items = cast("Mapping[str, object]", value).items()
         value = ",".join(f"{key}={item}" for key, item in items)
+    return escaped(str(value))
+
+
+def escaped(text: str) -> str:
+    """A text of strangers on one line of a terminal: what cannot be printed is shown as an escape."""
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in str(value)
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
 
 

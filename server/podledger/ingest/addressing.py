@@ -1,11 +1,13 @@
 """Which cluster an import belongs to (ingest 7.2).
 
-One invocation is for one cluster. The caller names it by id or by registered name, or the input tells
-it: the uid of the namespace kube-system is the identity of a cluster. A cluster that is not registered
-yet needs a name, because every pod is found by it (search label `Cluster`); so the caller must give one
-with `--register`, and the error says with which command.
+One invocation of Kubernetes objects is for one cluster (for upstream answers see `migrating`). The caller
+names it by id or by registered name, or the input tells it: the uid of the namespace kube-system is the
+identity of a cluster. A cluster that is not registered yet needs a name, because every pod is found by it
+(search label `Cluster`); so the caller must give one with `--register`, and the error says with which
+command.
 
-`find` runs before anything is read, so that a wrong flag costs no time; `settle` runs after.
+`find` runs before more than the first file is read, so that a wrong flag costs little time; `settle` runs
+after.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ async def find(registry: Registry, address: Address, *, paths: Sequence[str]) ->
         raise BadInput("--cluster names a registered cluster; it goes with neither --cluster-id nor --register")
     known = await _known(registry)
     if address.cluster:
-        return _usable(_named(address.cluster, known))
+        return usable(_named(address.cluster, known))
     if address.register:
         _check_name(address.register)
     return _identified(_cluster_id(address.cluster_id), address, known, paths) if address.cluster_id else None
@@ -97,10 +99,11 @@ def _identified(identity: bytes, address: Address, known: dict[bytes, Cluster], 
     for other in known.values():
         if other.name == name and other.id != identity:
             raise BadInput(f'the name "{name}" belongs to cluster {uuid_text(other.id)}; choose another one')
-    return _usable(cluster or Cluster(identity, name))
+    return usable(cluster or Cluster(identity, name))
 
 
-def _usable(cluster: Cluster) -> Cluster:
+def usable(cluster: Cluster) -> Cluster:
+    """The cluster itself. Raises `BadInput` for one of the demo fleet."""
     if cluster.demo:
         raise BadInput(f'"{cluster.name}" is a cluster of the demo fleet; remove that first: podledger demo remove')
     return cluster

@@ -15,7 +15,7 @@ from podledger.errors import BadInput
 from podledger.ingest.demo_clusters import demo
 from podledger.ingest.importing import Intake
 from podledger.ingest.sinking import LocalSink
-from podledger.ingest.spooling import OWNER_KINDS
+from podledger.ingest.spooling import WORKLOAD_KINDS
 from podledger.ingest.synthesizing import Event, SyntheticCluster, fleet
 from podledger.ingest.tallying import Tally
 from podledger.pods.identity import parse_uuid
@@ -75,8 +75,8 @@ async def _load(store: Store, cluster: SyntheticCluster, mark: str, merge_mode: 
 
 
 async def _tell(intake: Intake, event: Event) -> None:
-    if event.kind in OWNER_KINDS:
-        intake.own(event.kind, event.object)
+    if event.kind in WORKLOAD_KINDS:
+        await intake.own(event.kind, event.object)
     elif event.kind == "Namespace":
         await intake.namespace(event.object)
     elif event.type == "DELETED":

@@ -84,12 +84,18 @@ class _Stage:
         name = picture.repository.rsplit("/", 1)[-1]
         return Container(name, picture, shapes.running(created), run=self.source.run())
 
+    def workload(self, owner: Owner, namespace: str) -> Event:
+        """The object of a workload, with the labels that its team gave it."""
+        labels = {"app": owner.name, "team": _TEAMS[namespace]}
+        return self.source.owner(owner, None, namespace=namespace, created=_FOUNDED, labels=labels)
+
     def replica_set(
         self, parent: Owner, namespace: str, images: Sequence[Image], *, count: int, hours: int = 100
     ) -> Pods:
         """A ReplicaSet of a Deployment comes up with its pods."""
         source, hashed = self.source, self.source.suffix(9)
         owner = self.owner("ReplicaSet", f"{parent.name}-{hashed}")
+        yield self.workload(parent, namespace)
         yield source.owner(owner, parent, namespace=namespace, created=EPOCH - timedelta(hours=hours))
         pods = [self.pod(f"{owner.name}-{source.suffix(5)}", namespace, images, hours=hours) for _ in range(count)]
         return (yield from self.owned(owner, pods, {"app": parent.name, "pod-template-hash": hashed}))
@@ -98,6 +104,7 @@ class _Stage:
         """A run of a CronJob starts, with its one pod."""
         source, created = self.source, EPOCH - timedelta(hours=hours)
         owner = Owner(cron.api_version, "Job", f"{cron.name}-{int(created.timestamp()) // 60}", source.uid())
+        yield self.workload(cron, namespace)
         yield source.owner(owner, cron, namespace=namespace, created=created)
         pods = [self.pod(f"{owner.name}-{source.suffix(5)}", namespace, images, hours=hours)]
         return (yield from self.owned(owner, pods, {"batch.kubernetes.io/job-name": owner.name}))
@@ -105,12 +112,16 @@ class _Stage:
     def daemon_set(self, name: str, namespace: str, *images: Image) -> Pods:
         """A DaemonSet puts a pod on each node."""
         pods = [self.pod(f"{name}-{self.source.suffix(5)}", namespace, images, hours=2000) for _ in range(self.nodes)]
-        return (yield from self.owned(self.owner("DaemonSet", name), pods, {"app": name}))
+        owner = self.owner("DaemonSet", name)
+        yield self.workload(owner, namespace)
+        return (yield from self.owned(owner, pods, {"app": name}))
 
     def stateful_set(self, name: str, namespace: str, *images: Image, count: int) -> Pods:
         """A StatefulSet comes up."""
         pods = [self.pod(f"{name}-{number}", namespace, images, hours=900) for number in range(count)]
-        return (yield from self.owned(self.owner("StatefulSet", name), pods, {"app": name}))
+        owner = self.owner("StatefulSet", name)
+        yield self.workload(owner, namespace)
+        return (yield from self.owned(owner, pods, {"app": name}))
 
     def owned(self, owner: Owner | None, pods: Sequence[Pod], labels: Mapping[str, str]) -> Pods:
         """These pods are seen for the first time."""
@@ -247,6 +258,7 @@ def _image_missing(stage: _Stage) -> Iterator[Event]:
     source, hashed = stage.source, stage.source.suffix(9)
     owner = stage.owner("ReplicaSet", f"ledger-api-{hashed}")
     parent = stage.owner("Deployment", "ledger-api")
+    yield stage.workload(parent, "payments")
     yield source.owner(owner, parent, namespace="payments", created=EPOCH - timedelta(hours=2))
     pod = stage.pod(f"{owner.name}-{source.suffix(5)}", "payments", [picture], hours=2)
     stuck = Container("ledger-api", picture, shapes.waiting("ImagePullBackOff"))

@@ -1,5 +1,8 @@
 """Import of files: records -> the store's stage -> owners and mapping -> the sink; a summary at the end.
 
+Kubernetes objects are imported here; what a StackRox / RHACS installation answers takes the same way, with
+a second step of its own (`migrating`).
+
 Two steps, so that neither the order of the input nor its size matters. First every record is put into
 the store's stage, cut down to the fields that are read (`spooling`). A mistake in the input therefore
 shows before anything is changed. Then the owners are learnt from the stage, and the pods are read from
@@ -16,17 +19,19 @@ the same import again completes it.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Final
 
 from podledger.errors import BadInput
 from podledger.ingest import addressing, stages
 from podledger.ingest.addressing import Address
+from podledger.ingest.migrating import Answers, write_answers
 from podledger.ingest.reading import read
 from podledger.ingest.replaying import Replay
-from podledger.ingest.sinking import LocalSink
-from podledger.ingest.spooling import OWNER_KINDS, PAGE_ROWS, Spool, is_final, place_of, uid_of
+from podledger.ingest.sinking import LocalSink, Sunk
+from podledger.ingest.spooling import OWNER_KINDS, PAGE_ROWS, WORKLOAD_KINDS, Spool, is_final, place_of, uid_of
 from podledger.ingest.tallying import Summary, Tally
 from podledger.ingest.unpacking import Limits
 from podledger.pods import objects
@@ -34,10 +39,24 @@ from podledger.pods.from_kubernetes import Mapped, map_pod
 from podledger.pods.identity import parse_uuid, uuid_text
 from podledger.pods.merging import MergeMode
 from podledger.pods.objects import Metadata
-from podledger.pods.owners import Owners
-from podledger.store.contract import Cluster, NamespaceUpdate, OwnerUpdate, Removal, Staged, Store, Upsert
+from podledger.pods.owners import Owners, tracked
+from podledger.pods.times import microseconds, parse_time
+from podledger.pods.upstream import Keep
+from podledger.store.contract import (
+    Cluster,
+    NamespaceUpdate,
+    OwnerMetadata,
+    OwnerUpdate,
+    Removal,
+    Staged,
+    Staging,
+    Store,
+    Upsert,
+)
 
 _PATHS_TOLD: Final = 3
+_MAX_METADATA_BYTES: Final = 256 * 1024
+"""Labels and annotations of one object; beyond, the annotations are left out (ingest 5.6, 9.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +67,8 @@ class Options:
     include_static: bool = False
     """Keep the static pods of a kubelet, which the API server shows as mirrors with other uids."""
     allow_empty: bool = False
+    keep: Keep = field(default_factory=Keep)
+    """What is kept of upstream answers beyond the rule."""
     merge_mode: MergeMode = "dedupe"
     limits: Limits = field(default_factory=Limits)
 
@@ -67,20 +88,46 @@ async def import_files(
     nothing has been changed. Raises `Fenced` when another writer takes the cluster on the way.
     """
     tally = tally or Tally()
-    told = await addressing.find(store, options.address, paths=paths)
     async with stages.own_stage(store, clock=clock) as stage:
-        spool = Spool(store, stage, tally, options.limits.pods, options.include_static)
-        for record in read(paths, stdin=stdin, limits=options.limits, meter=tally.input):
-            await spool.add(record)
-        await spool.flush()
+        spool = Spool(store, stage, tally, options.limits.pods, options.include_static, answers=Answers(options.keep))
+        told = await _read(store, spool, paths, options, stdin)
         await stages.check(store, stage)
+        if spool.holds_answers:
+            return await _write_answers(store, spool, options.address)
         if not (tally.records or tally.companions):
             return _nothing(options, tally, told, paths)
         cluster = await addressing.settle(store, options.address, told=told, found=spool.identities, paths=paths)
         sink = await LocalSink.take(store, cluster.id)
         tally.sunk = sink.sunk
-        await _map(store, stage, spool.parents, Intake(sink, options.merge_mode, tally))
-    return tally.summary(cluster)
+        await _map(spool, Intake(sink, options.merge_mode, tally))
+    return tally.summary(_listed(cluster))
+
+
+async def _read(store: Store, spool: Spool, paths: Sequence[str], options: Options, stdin: IO[bytes]) -> Cluster | None:
+    """The first step. The cluster that the caller tells is looked up as soon as it is known to be needed."""
+    told, looked_up = None, False
+    for record in read(paths, stdin=stdin, limits=options.limits, meter=spool.tally.input):
+        if not looked_up and record.implied_kind not in objects.ANSWERS:
+            told, looked_up = await addressing.find(store, options.address, paths=paths), True
+        await spool.add(record)
+    await spool.flush()
+    if not (looked_up or spool.holds_answers):
+        told = await addressing.find(store, options.address, paths=paths)
+    return told
+
+
+async def _write_answers(store: Store, spool: Spool, address: Address) -> Summary:
+    """The second step for upstream answers."""
+    tally, written = spool.tally, spool.tally.written
+    tally.sunk = Sunk()
+    await write_answers(store, spool.stage, spool.answers, address, sunk=tally.sunk, written=written)
+    tally.pods = written.rows["pod"]
+    tally.skipped += Counter(other_cluster=written.other_clusters)
+    return tally.summary(written.clusters)
+
+
+def _listed(cluster: Cluster) -> Mapping[str, str]:
+    return {uuid_text(cluster.id): cluster.name}
 
 
 def _nothing(options: Options, tally: Tally, told: Cluster | None, paths: Sequence[str]) -> Summary:
@@ -90,7 +137,7 @@ def _nothing(options: Options, tally: Tally, told: Cluster | None, paths: Sequen
         raise BadInput(
             f"no pod, owner or namespace in {', '.join(places[:_PATHS_TOLD])}{more}; --allow-empty accepts that"
         )
-    return tally.summary(told)
+    return tally.summary(_listed(told) if told else {})
 
 
 # ------------------------------------------------------------------------------------ the second step
@@ -109,17 +156,32 @@ class Intake:
     def __post_init__(self) -> None:
         self.cluster_id = uuid_text(self.sink.cluster)
 
-    def own(self, kind: str, data: bytes) -> None:
-        """Learn an owner."""
+    async def own(self, kind: str, data: bytes, *, gone: bool = False) -> None:
+        """Learn an owner, and write what its object tells of the workload that it may be."""
         metadata = objects.decode_owner(data).metadata or Metadata()
-        self.owners.add(metadata.uid or "", kind, metadata.name or "", metadata.owner_references)
+        uid = metadata.uid or ""
+        if kind in OWNER_KINDS:
+            self.owners.add(uid, kind, metadata.name or "", metadata.owner_references)
+        if gone:
+            await self.sink.put(OwnerMetadata(uid, gone=True))
+        elif not any(map(tracked, metadata.owner_references or ())):
+            labels, annotations = _labels(metadata), self._annotations(metadata)
+            await self.sink.put(OwnerMetadata(uid, labels, annotations, _created(metadata)))
 
     async def namespace(self, data: bytes) -> None:
         """Write a namespace."""
         metadata = objects.decode_namespace(data).metadata or Metadata()
-        labels = {key: value or "" for key, value in (metadata.labels or {}).items()}
-        annotations = objects.kept_annotations(metadata)
+        labels, annotations = _labels(metadata), self._annotations(metadata)
         await self.sink.put(NamespaceUpdate(metadata.uid or "", metadata.name or "", labels, annotations))
+
+    def _annotations(self, metadata: Metadata) -> Mapping[str, str]:
+        """The annotations, unless the object is too large for them."""
+        annotations = objects.kept_annotations(metadata)
+        pairs = (*annotations.items(), *_labels(metadata).items())
+        if sum(len(text.encode()) for pair in pairs for text in pair) <= _MAX_METADATA_BYTES:
+            return annotations
+        self.tally.unannotated += 1
+        return {}
 
     async def namespace_gone(self, uid: str) -> None:
         """Write that a namespace is gone."""
@@ -231,17 +293,30 @@ class _History:
         await self.intake.put(version, gone=gone)
 
 
-async def _map(store: Store, stage: str, parents: Collection[str], intake: Intake) -> None:
-    """Owners, namespaces, pods; then the pods of earlier imports whose owner has become known."""
-    for kind in sorted(OWNER_KINDS):
+def _labels(metadata: Metadata) -> dict[str, str]:
+    return {key: value or "" for key, value in (metadata.labels or {}).items()}
+
+
+def _created(metadata: Metadata) -> int | None:
+    """Creation in microseconds since 1970 UTC; None when it is not told, or not readably."""
+    try:
+        return microseconds(parse_time(metadata.creation_timestamp)) if metadata.creation_timestamp else None
+    except ValueError:
+        return None
+
+
+async def _map(spool: Spool, intake: Intake) -> None:
+    """Namespaces, owners, pods; then the pods of earlier imports whose owner has become known."""
+    store, stage, parents = spool.store, spool.stage, spool.parents
+    async for row in _rows(store, stage, "Namespace"):
+        await intake.namespace(row.payload) if row.payload else await intake.namespace_gone(row.key)
+    for kind in sorted(WORKLOAD_KINDS):
         async for row in _rows(store, stage, kind):
-            intake.own(kind, row.payload)
+            await intake.own(kind, row.payload, gone=row.key in spool.gone)
     if parents:  # a rare thing, and worth a walk over all pods then
         async for row in _rows(store, stage, "Pod"):
             if uid_of(row) in parents:
                 intake.owners.add_pod(objects.decode_pod(row.payload))
-    async for row in _rows(store, stage, "Namespace"):
-        await intake.namespace(row.payload) if row.payload else await intake.namespace_gone(row.key)
     await _map_pods(store, stage, intake)
     for kind in sorted(OWNER_KINDS):
         async for row in _rows(store, stage, kind):
@@ -251,7 +326,7 @@ async def _map(store: Store, stage: str, parents: Collection[str], intake: Intak
     await intake.sink.flush()
 
 
-async def _map_pods(store: Store, stage: str, intake: Intake) -> None:
+async def _map_pods(store: Staging, stage: str, intake: Intake) -> None:
     history = None
     async for row in _rows(store, stage, "Pod"):
         if history is None or history.uid != uid_of(row):
@@ -263,7 +338,7 @@ async def _map_pods(store: Store, stage: str, intake: Intake) -> None:
         await history.end()
 
 
-async def _rows(store: Store, stage: str, kind: str) -> AsyncIterator[Staged]:
+async def _rows(store: Staging, stage: str, kind: str) -> AsyncIterator[Staged]:
     after = ""
     while page := await store.staged(stage, kind, after=after, limit=PAGE_ROWS):
         for row in page:

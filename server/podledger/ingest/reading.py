@@ -1,13 +1,13 @@
-"""Texts of Kubernetes objects: paths in, one record per object out, each with where it was found.
+"""Texts of Kubernetes objects or upstream answers: paths in, one record per object out, each with its place.
 
     paths -> texts (`unpacking`) -> documents -> records
 
 The form of a text is recognised by its content (ingest 7.1): `{` or `[` begins JSON, everything else is
 YAML of one or more documents. JSON may be one document, or several with white space between them, which
-one object per line (NDJSON) is. A document is a list of any kind, a bare array, or one object; an object
-may be an event of a watch, whose object is the record then. JSON stays bytes: a list is cut into its
-items without decoding them. YAML is turned into JSON a document at a time, so that there is one path from
-there on.
+one object per line (NDJSON) is. A document is a list of any kind, a bare array, an answer of an upstream
+installation (ingest 7.4), or one object; an object may be an event of a watch, whose object is the record
+then. JSON stays bytes: a list is cut into its items without decoding them. YAML is turned into JSON a
+document at a time, so that there is one path from there on.
 
 What the objects mean is decided in `spooling`. Whatever cannot be read raises `BadInput` with one
 sentence that names the text and the place in it.
@@ -38,7 +38,7 @@ class Record:
     position: str
     """Document and item, for people; empty when the text holds nothing else."""
     implied_kind: str
-    """The kind that its list gives it, or empty."""
+    """The kind that its list gives it, or empty; what an upstream answer holds is one of `objects.ANSWERS`."""
     data: bytes
     event: str = ""
     """The type of the watch event that brought it (`ADDED`, …); empty for an object that lies there as it is."""
@@ -119,7 +119,11 @@ def _records(document: _Document) -> Iterator[Record]:
     implied = found.kind.removesuffix("List")
     for number, item in enumerate(found.items, start=1):
         position = f"{document.position}, item {number}" if document.position else f"item {number}"
-        yield _record(document.text, position, implied, item)
+        yield _record(document.text, document.position if implied in _MESSAGES else position, implied, item)
+
+
+_MESSAGES: Final = objects.ANSWERS - {"namespace", "cluster"}
+"""Answers that come as one message per document."""
 
 
 def _record(text: str, position: str, implied_kind: str, data: bytes) -> Record:

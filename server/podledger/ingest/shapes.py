@@ -154,10 +154,20 @@ def pod_object(pod: Pod) -> bytes:
     )
 
 
-def owner_object(owner: Owner, *, namespace: str, parent: Owner | None, version: int, created: datetime) -> bytes:
+def owner_object(
+    owner: Owner,
+    *,
+    namespace: str,
+    parent: Owner | None,
+    version: int,
+    created: datetime,
+    labels: Mapping[str, str],
+) -> bytes:
     """The JSON of an owner, with its own owner."""
     metadata = {
+        "annotations": {"deployment.kubernetes.io/revision": "1"} if owner.kind == "Deployment" else {},
         "creationTimestamp": moment(created),
+        "labels": dict(labels),
         "name": owner.name,
         "namespace": namespace,
         "ownerReferences": [parent.reference()] if parent else [],

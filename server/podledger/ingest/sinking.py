@@ -13,13 +13,23 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from podledger.pods.identity import parse_uuid
-from podledger.store.contract import Batch, Checkpoint, NamespaceUpdate, OwnerUpdate, Removal, Upsert, Writer
+from podledger.pods.workloads import Workload
+from podledger.store.contract import (
+    Batch,
+    Checkpoint,
+    NamespaceUpdate,
+    OwnerMetadata,
+    OwnerUpdate,
+    Removal,
+    Upsert,
+    Writer,
+)
 
-Change = NamespaceUpdate | Upsert | Removal | OwnerUpdate
+Change = NamespaceUpdate | OwnerMetadata | Upsert | Removal | OwnerUpdate | Workload
 
 BATCH_CHANGES: Final = 500
 
-_ORDER: Final = {NamespaceUpdate: 0, Upsert: 1, Removal: 2, OwnerUpdate: 3}
+_ORDER: Final = {NamespaceUpdate: 0, Upsert: 1, Removal: 2, OwnerUpdate: 3, Workload: 4}
 """The order in which a store applies the changes of one batch."""
 
 
@@ -61,7 +71,7 @@ class LocalSink:
         if any(map(self._would_overtake, changes)):
             await self.flush()
         self._waiting += changes
-        self._kinds.update(map(type, changes))
+        self._kinds.update(kind for change in changes if (kind := type(change)) in _ORDER)
         self._leaving.update(change.pod for change in changes if isinstance(change, Removal))
         if len(self._waiting) >= BATCH_CHANGES:
             await self.flush()
@@ -70,7 +80,10 @@ class LocalSink:
         """A batch has its own order of kinds, so a change may join what comes no later in it.
 
         An upsert may go before the removals of other pods: each pod still sees its own changes in order.
+        Metadata of owners means the same before and after the pods.
         """
+        if isinstance(change, OwnerMetadata):
+            return False
         later = {kind for kind in self._kinds if _ORDER[kind] > _ORDER[type(change)]}
         if isinstance(change, Upsert) and later == {Removal}:
             return parse_uuid(change.record.pod.id) in self._leaving
@@ -91,6 +104,8 @@ class LocalSink:
                 upserts=tuple(change for change in waiting if isinstance(change, Upsert)),
                 removals=tuple(change for change in waiting if isinstance(change, Removal)),
                 owners=tuple(change for change in waiting if isinstance(change, OwnerUpdate)),
+                metadata=tuple(change for change in waiting if isinstance(change, OwnerMetadata)),
+                workloads=tuple(change for change in waiting if isinstance(change, Workload)),
                 checkpoint=checkpoint,
             )
         )

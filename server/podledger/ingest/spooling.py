@@ -1,7 +1,9 @@
 """The first step of an import: records -> rows of the store's stage, cut down to the fields that are read.
 
     kind of row                               key           what stays
-    ReplicaSet, Job, ReplicationController    uid           the newest record
+    ReplicaSet, Job, ReplicationController,   uid           the newest record
+    Deployment, StatefulSet, DaemonSet,
+    CronJob
     Namespace                                 uid           the newest record; no payload when it is gone
     Pod                                       uid           the newest record of those that lie in a file
     Pod                                       uid + place   every version that a watch event brought
@@ -10,7 +12,8 @@
 of a version sorts by the same rule, so the versions of a pod come out of the stage one after another, as
 the server made them, whatever the order of the files.
 
-One bad object is counted and skipped. Nothing but the stage is written.
+Answers of an upstream installation have rows of their own (`migrating`); they and Kubernetes objects do
+not mix. One bad object is counted and skipped. Nothing but the stage is written.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from podledger.errors import BadInput
+from podledger.ingest.migrating import Answers
 from podledger.ingest.reading import Record
 from podledger.ingest.tallying import Tally
 from podledger.pods import objects
@@ -29,6 +33,8 @@ from podledger.store.contract import Staged, Staging
 
 OWNER_KINDS: Final = frozenset({"ReplicaSet", "Job", "ReplicationController"})
 """Objects that stand between a pod and its workload, and must be seen to know it (ingest 5.2)."""
+WORKLOAD_KINDS: Final = OWNER_KINDS | {"Deployment", "StatefulSet", "DaemonSet", "CronJob"}
+"""Objects that may be the workload themselves."""
 
 DELETED: Final = "DELETED"
 _VERSION_EVENTS: Final = frozenset({"ADDED", "MODIFIED", DELETED})
@@ -79,6 +85,11 @@ class Spool:
     """Uids of namespaces called kube-system."""
     parents: set[str] = field(default_factory=set)
     """Uids that pods name as an owner of kind Pod."""
+    gone: set[str] = field(default_factory=set)
+    """Uids of objects that may be workloads and were deleted."""
+    answers: Answers = field(default_factory=Answers)
+    _objects: int = 0
+    """Kubernetes objects that are read."""
     _rows: list[Staged] = field(default_factory=list)
     _bytes: int = 0
     _latest: int = 0
@@ -88,12 +99,14 @@ class Spool:
     async def add(self, record: Record) -> None:
         """Stage a record, or count why not."""
         try:
-            row = self._row(record)
+            row = self._answer(record) if record.implied_kind in objects.ANSWERS else self._row(record)
         except BadInput as error:
             self.tally.skip(_fault(record), f"{record.where}: {error}")
             return
         if self.tally.records > self.max_pods:
             raise BadInput(f"{record.text}: the input holds more than {self.max_pods:,} pods; import it in parts")
+        if self.answers.seen and self._objects:
+            raise BadInput(f"{record.where}: upstream answers and Kubernetes objects do not mix; import them apart")
         if row is not None:
             self._rows.append(row)
             self._bytes += len(row.payload)
@@ -105,6 +118,20 @@ class Spool:
         rows, self._rows, self._bytes = self._rows, [], 0
         if rows:
             self.tally.clashes += await self.store.stage(self.stage, rows)
+
+    @property
+    def holds_answers(self) -> bool:
+        """Whether upstream answers came, and not the odd file beside Kubernetes objects that looks like one."""
+        return bool(self.answers.seen) or (bool(self.answers.records or self.answers.cut) and not self._objects)
+
+    def _answer(self, record: Record) -> Staged | None:
+        before = self.answers.records
+        try:
+            return self.answers.row(record)
+        finally:  # a malformed record is a record too
+            new = self.answers.records - before
+            self.tally.records += new if record.implied_kind == "pod" else 0
+            self.tally.companions += new if record.implied_kind != "pod" else 0
 
     def _row(self, record: Record) -> Staged | None:
         if record.data == _NULL:
@@ -118,12 +145,15 @@ class Spool:
         if read is None:
             self.tally.ignored[kind] += 1
             return None
+        self._objects += 1
         return read(self, record, kind)
 
     def _owner(self, record: Record, kind: str) -> Staged:
         """An owner that is gone has told whom it belonged to: its pods may still be there."""
         owner = objects.decode_owner(record.data)
         self.tally.companions += 1
+        if record.event == DELETED and owner.metadata:
+            self.gone.add(owner.metadata.uid or "")
         return _staged(kind, owner.metadata, objects.encode(owner))
 
     def _namespace(self, record: Record, kind: str) -> Staged:
@@ -158,7 +188,7 @@ class Spool:
 _READERS: Final[Mapping[str, Callable[[Spool, Record, str], Staged | None]]] = {
     "Pod": Spool._pod,  # noqa: SLF001 - the table of what the class reads
     "Namespace": Spool._namespace,  # noqa: SLF001 - as above
-    **dict.fromkeys(OWNER_KINDS, Spool._owner),  # noqa: SLF001 - as above
+    **dict.fromkeys(WORKLOAD_KINDS, Spool._owner),  # noqa: SLF001 - as above
 }
 """Kind of an object -> what makes a row of it."""
 
@@ -176,6 +206,8 @@ def _comparable(version: str) -> str:
 
 def _fault(record: Record) -> str:
     """Why an object is not usable: nothing can be derived without a uid (ingest 4.3)."""
+    if record.implied_kind in objects.ANSWERS:
+        return "malformed"
     try:
         return "malformed" if objects.decode_head(record.data).uid else "no_uid"
     except BadInput:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import Final, Literal
 
 from podledger.ingest import shapes
@@ -132,10 +133,18 @@ class Source:
         data = shapes.namespace_object(name, uid=uid, version=self.next_version(), created=created, labels=labels)
         return Event("ADDED", "Namespace", data)
 
-    def owner(self, owner: Owner, parent: Owner | None, *, namespace: str, created: datetime) -> Event:
+    def owner(
+        self,
+        owner: Owner,
+        parent: Owner | None,
+        *,
+        namespace: str,
+        created: datetime,
+        labels: Mapping[str, str] = MappingProxyType({}),
+    ) -> Event:
         """A new owner of pods."""
         data = shapes.owner_object(
-            owner, namespace=namespace, parent=parent, version=self.next_version(), created=created
+            owner, namespace=namespace, parent=parent, version=self.next_version(), created=created, labels=labels
         )
         return Event("ADDED", owner.kind, data)
 
@@ -256,6 +265,7 @@ class _Workloads:
         parent = Owner("apps/v1", "Deployment", name, source.uid())
         owner = Owner("apps/v1", "ReplicaSet", f"{name}-{hashed}", source.uid())
         workload = template(name=name, owner=owner, labels={"app": name, "pod-template-hash": hashed})
+        yield self._top(parent, workload)
         yield source.owner(owner, parent, namespace=workload.namespace, created=workload.created)
         for _ in range(size):
             yield self._pod(workload, f"{owner.name}-{source.suffix(5)}")
@@ -267,6 +277,8 @@ class _Workloads:
         parent = Owner("batch/v1", "CronJob", name, source.uid()) if scheduled else None
         owner = Owner("batch/v1", "Job", f"{name}-{minute}" if scheduled else name, source.uid())
         workload = template(name=name, owner=owner, labels={"batch.kubernetes.io/job-name": owner.name})
+        if parent:
+            yield self._top(parent, workload)
         yield source.owner(owner, parent, namespace=workload.namespace, created=workload.created)
         yield self._pod(workload, f"{owner.name}-{source.suffix(5)}")
 
@@ -275,9 +287,16 @@ class _Workloads:
         source = self.source
         owner = Owner("apps/v1", kind, name, source.uid()) if kind else None
         workload = template(name=name, owner=owner, labels={"app": name})
+        if owner:
+            yield self._top(owner, workload)
         for number in range(size):
             ending = {"DaemonSet": f"-{source.suffix(5)}", "StatefulSet": f"-{number}"}.get(kind, "")
             yield self._pod(workload, name + ending, node=number if kind == "DaemonSet" else None)
+
+    def _top(self, owner: Owner, workload: _Workload) -> Event:
+        """The object of the workload itself."""
+        labels = {"app": workload.name, "team": workload.namespace}
+        return self.source.owner(owner, None, namespace=workload.namespace, created=workload.created, labels=labels)
 
     def _mirror(self, template: partial[_Workload]) -> Event:
         """A pod of the control plane. Counting on gives every node each component once."""

@@ -256,6 +256,14 @@ def decode_head(data: bytes) -> Head:
     return Head(*(value if isinstance(value, str) else "" for value in told))
 
 
+def decode_value(data: bytes) -> Any:
+    """Read any JSON as plain values. Raises `BadInput`, also for half a character and for what is not finite."""
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"not usable JSON: {error}") from error
+
+
 def encode(found: Pod | OwnerObject | NamespaceObject) -> bytes:
     """Compact JSON of the read fields only: what may be put aside before it is mapped.
 

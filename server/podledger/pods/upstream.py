@@ -25,7 +25,7 @@ from google.protobuf import json_format
 
 from podledger.errors import BadInput
 from podledger.pods.identity import NO_CLUSTER, parse_containing_pod_id, parse_uuid, uuid_or_none
-from podledger.pods.objects import LAST_APPLIED
+from podledger.pods.objects import LAST_APPLIED, decode_value
 from podledger.pods.quoting import quote
 from podledger.pods.times import microseconds, parse_time
 from podledger.pods.workloads import Env, Exposure, Port, Secret, Volume, Workload, WorkloadContainer
@@ -282,7 +282,7 @@ def decode_end(data: bytes) -> int:
 def error_text(data: bytes) -> str:
     """What the record of a cut export says, in one line."""
     try:
-        told = _json(data)
+        told = decode_value(data)
     except BadInput:
         told = data.decode("utf-8", "replace")
     if isinstance(told, dict) and isinstance(told.get("message"), str):
@@ -294,18 +294,7 @@ def error_text(data: bytes) -> str:
 
 
 def _record(what: str, data: bytes) -> _Record:
-    return _Record(what, _object(what, _json(data)))
-
-
-def _json(data: bytes) -> Any:
-    try:
-        return json.loads(data, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"not usable JSON: {error}") from error
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number of JSON")
+    return _Record(what, _object(what, decode_value(data)))
 
 
 def _object(path: str, value: Any) -> dict[str, Any]:
@@ -337,8 +326,6 @@ class _Record:
     def _text(self, name: str, value: Any) -> str:
         if not isinstance(value, str):
             self.refuse(name, "is not a text")
-        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-            self.refuse(name, "holds half a character")
         return value
 
     def flag(self, name: str) -> bool:

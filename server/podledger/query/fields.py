@@ -8,12 +8,11 @@ give the joins (pod-service 5.2, `joining`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
 
-from podledger.errors import NotImplementedYet
 from podledger.query.texts import fold
 
 Kind = Literal["string", "uuid", "numeric", "integer", "biginteger", "datetime", "bool", "enum", "stringarray", "map"]
@@ -127,28 +126,6 @@ _PARENTS = {
 TABLES: Mapping[str, Table] = {name: Table(name, parent) for name, parent in _PARENTS.items()}
 """Every table that lies between a pod and a column; one that only passes a key through is left out
 (pod-service 5.2). Tables without labels of their own stand here because a longer way leads through them."""
-
-_SERVED: Mapping[str, frozenset[str] | None] = {
-    "pods": None,
-    "pods_live_instances": None,
-    "deployments": frozenset({"clustername", "name", "type", "namespaceid"}),
-}
-"""Tables whose labels the stores answer; None stands for every column."""
-
-Gate = Callable[[Field], bool]
-
-
-def served(field: Field) -> bool:
-    """Whether the stores hold, or know to be empty, the column of a reachable field."""
-    columns = _SERVED.get(field.table, frozenset())
-    return columns is None or field.column in columns
-
-
-def require_served(asked: Iterable[Field], gate: Gate) -> None:
-    """Refuse the first field that the gate keeps out."""
-    for entry in asked:
-        if not gate(entry):
-            raise NotImplementedYet(f'search field "{entry.label}" is not served yet')
 
 
 def find(label: str) -> Field | None:

@@ -18,7 +18,7 @@ from typing import Literal
 from podledger.errors import InvalidRequest
 from podledger.pods.quoting import quote
 from podledger.query.cutting import cut, pair, split_values
-from podledger.query.fields import Field, Gate, find, require_served, served
+from podledger.query.fields import Field, find
 from podledger.query.hinting import hint
 from podledger.query.limits import DEFAULT_LIMITS, QueryLimits
 from podledger.query.patterns import BadPatternError, check_regex_text
@@ -77,11 +77,9 @@ class Parts:
         return bool(self.labelled) and not self.conditions
 
 
-def parse(
-    text: str, *, limits: QueryLimits = DEFAULT_LIMITS, strict: bool = False, now: int, gate: Gate = served
-) -> Query:
+def parse(text: str, *, limits: QueryLimits = DEFAULT_LIMITS, strict: bool = False, now: int) -> Query:
     """Read and interpret a query text in one go."""
-    return interpret(read(text, limits=limits, strict=strict), limits=limits, now=now, gate=gate)
+    return interpret(read(text, limits=limits, strict=strict), limits=limits, now=now)
 
 
 # ------------------------------------------------------------------------------------- text to parts
@@ -199,18 +197,16 @@ def _asked(parts: Parts) -> Iterator[tuple[Field, tuple[str, ...]]]:
 # ------------------------------------------------------------------------------------ parts to query
 
 
-def interpret(parts: Parts, *, limits: QueryLimits = DEFAULT_LIMITS, now: int, gate: Gate = served) -> Query:
+def interpret(parts: Parts, *, limits: QueryLimits = DEFAULT_LIMITS, now: int) -> Query:
     """Check the values against their columns and give the meaning. `now` is in microseconds since 1970 UTC.
 
     Fields in bytewise order of their spelling, values of a field in input order; the first bad value is
-    the error. `gate` tells which fields the stores can answer. Raises `InvalidRequest`, and
-    `NotImplementedYet` for a valid query that the gate keeps out.
+    the error. Raises `InvalidRequest`.
     """
     if parts.nothing:
         return Query(ignored=parts.ignored, nothing=True)
     reading = Reading(limits, now)
     conditions = tuple(_condition(part, reading) for part in parts.conditions)
-    require_served((condition.field for condition in conditions), gate)
     return Query(conditions, parts.ignored)
 
 

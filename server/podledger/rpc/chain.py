@@ -13,6 +13,7 @@ from typing import Protocol, cast
 from podledger.errors import NotImplementedYet
 from podledger.query.scope import Scope
 from podledger.rpc.calls import Call, Method, Streaming, Unary
+from podledger.rpc.draining import Drain
 from podledger.rpc.identifying import Identified, Principal
 from podledger.rpc.metering import Metered
 from podledger.rpc.status import ErrorTable
@@ -31,15 +32,17 @@ class Stage(Protocol):
         ...
 
 
-def stages(telemetry: Telemetry, *, scope: Scope) -> tuple[Stage, ...]:
+def stages(telemetry: Telemetry, *, scope: Scope, drain: Drain | None = None) -> tuple[Stage, ...]:
     """All stages, outermost first (operations 9). `scope` is what the local principal may see."""
+    drain = drain or Drain()
     return (
-        Metered(telemetry),
+        Metered(telemetry, drain),
         ErrorTable(),
         Identified(),
         Principal(scope),  # place of the authenticate stage: until tokens exist, every caller is local
         # place of the admit stage: classes, slots and queues
         # place of the audit stage: a record per call
+        drain,
     )
 
 

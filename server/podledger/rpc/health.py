@@ -42,6 +42,10 @@ class Health:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
+    def state(self, service: str) -> int | None:
+        """The number of grpc.health.v1; None for a service that is not known."""
+        return self._states.get(service)
+
     def methods(self) -> tuple[Method, ...]:
         """The methods for the chain."""
         return (
@@ -52,7 +56,7 @@ class Health:
 
     async def check(self, call: Call) -> bytes:
         """The state of one service; NOT_FOUND for a name that is not served."""
-        state = self._states.get(_service(call))
+        state = self.state(_service(call))
         if state is None:
             raise NotFound("unknown service")
         return _status(state)

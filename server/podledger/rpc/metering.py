@@ -14,6 +14,7 @@ from google.rpc import code_pb2
 
 from podledger.errors import InvalidRequest
 from podledger.rpc.calls import Call, Method, Streaming, Unary, running
+from podledger.rpc.draining import Drain
 from podledger.rpc.status import CallFailed, Stalled
 from podledger.telemetry import Telemetry
 
@@ -29,8 +30,9 @@ CODE_NAMES = {
 class Metered:
     """The stage."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry, drain: Drain) -> None:
         self._telemetry = telemetry
+        self._drain = drain
 
     def unary(self, method: Method, handler: Unary) -> Unary:
         """Around a unary handler."""
@@ -43,7 +45,7 @@ class Metered:
                 reply = await handler(call)
                 count.sent.inc()
             except BaseException as error:
-                code = _code(call, error)
+                code = self._code(call, error)
                 count.failed(error)
                 raise
             else:
@@ -72,7 +74,8 @@ class Metered:
                         if export:
                             export.took(len(batch), time.monotonic() - handed)
             except BaseException as error:
-                code, end = _code(call, error), _end(call, error)
+                code = self._code(call, error)
+                end = _end(code, error, drained=self._drain.over)
                 count.failed(error)
                 raise
             finally:
@@ -81,6 +84,11 @@ class Metered:
                 count.end(call, code, begun)
 
         return run
+
+    def _code(self, call: Call, error: BaseException) -> int:
+        """The code that the client sees, or would see if it were still there."""
+        code = _code(call, error)
+        return code_pb2.UNAVAILABLE if self._drain.over and code == code_pb2.CANCELLED else code
 
 
 class _Counters:
@@ -143,7 +151,6 @@ class _Exports:
 
 
 def _code(call: Call, error: BaseException) -> int:
-    """The code that the client sees, or would see if it were still there."""
     if isinstance(error, CallFailed):
         return error.code
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
@@ -159,10 +166,10 @@ def _reason(field: str) -> str:
     return {"query": "query", "x-podledger-after": "resume", "": "message"}.get(field, "condition")
 
 
-def _end(call: Call, error: BaseException) -> str:
+def _end(code: int, error: BaseException, *, drained: bool) -> str:
     if isinstance(error, Stalled):
         return "stalled"
-    return _ENDS.get(_code(call, error), "error")
+    return "drain" if drained and code == code_pb2.UNAVAILABLE else _ENDS.get(code, "error")
 
 
 _ENDS = {

@@ -65,6 +65,13 @@ class Stalled(CallFailed):
         super().__init__(code_pb2.RESOURCE_EXHAUSTED, message, (_retry(RETRY_AFTER_SECONDS),))
 
 
+class Stopping(CallFailed):
+    """The server ends, and with it this stream. Go on at another server, or at this one when it is back."""
+
+    def __init__(self) -> None:
+        super().__init__(code_pb2.UNAVAILABLE, "the server is stopping", (_retry(RETRY_AFTER_SECONDS),))
+
+
 def translate(error: BaseException) -> CallFailed:
     """The status for an exception. A status raised inside wins over everything else."""
     if isinstance(error, CallFailed):

@@ -2,7 +2,7 @@
 
 An engine checks the fence, gives the rows it holds (`Rows`), and writes the `Changes` that come back,
 all in one transaction. What a batch means is decided here and in the pure rooms: `pods.merging` makes
-the pod to store, `pods.workloads` the row of its workload.
+the pod to store, `pods.workloads` the row of its workload (see `deriving`).
 
     upserts      an equal content hash and nothing carried: only `last_seen` moves. Else merge; the pod
                  of a tombstone becomes live again, with its first sight and its known runs
@@ -10,7 +10,7 @@ the pod to store, `pods.workloads` the row of its workload.
                  is told of it
     owners       pods of a tracked owner get another deployment id; their hash is forgotten, so that the
                  next list sends them again (ingest 5.4)
-    workloads    the row of a deployment id tells what its newest live pod tells, and goes with the last
+    workloads    of the pods that changed, or told as a whole (`deriving`)
 
 Nothing is written here, and nothing is read but through `Rows`.
 """
@@ -18,26 +18,16 @@ Nothing is written here, and nothing is read but through `Rows`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from podledger.errors import InvariantViolated
 from podledger.pods.identity import NO_CLUSTER, RunKey, parse_uuid, uuid_or_none, uuid_text
 from podledger.pods.merging import MergeMode, merge
-from podledger.pods.workloads import derive
-from podledger.store.contract import Batch, NamespaceUpdate, OwnerUpdate, Removal, Upsert
-from podledger.store.rows import (
-    Changes,
-    Ledger,
-    NamespaceRow,
-    Newest,
-    PodRow,
-    Rows,
-    TombstoneRow,
-    WorkloadRow,
-    packed,
-)
+from podledger.store.contract import Batch, OwnerUpdate, Removal, Upsert
+from podledger.store.deriving import Claim, Namespaces, OwnerObjects, Workloads
+from podledger.store.rows import Changes, Ledger, Newest, PodRow, Rows, TombstoneRow, created_at, packed
 from podledger_protos.podledger.ingest.v1.record_pb2 import PodRecord, TopOwner
 from podledger_protos.storage.deployment_pb2 import ContainerInstance, Pod
 
@@ -66,6 +56,8 @@ class _Pod:
     """The record as it stands, with its pod; None until something changes it."""
     deployment: bytes | None = None
     """The workload it belongs to."""
+    tells: bool = True
+    """Whether it may tell the row of its workload."""
     content_hash: bytes = b""
     removal: Removal | None = None
     touched: Literal["", "seen", "upserted", "rewritten"] = ""
@@ -75,6 +67,7 @@ class _Pod:
     def __post_init__(self) -> None:
         if self.before is not None:
             self.content_hash, self.deployment = self.before.content_hash, self.before.deployment
+            self.tells = self.before.tells
 
     @property
     def alive(self) -> bool:
@@ -126,13 +119,7 @@ class _Pod:
     def newest(self) -> Newest:
         """Its claim to tell its workload. For a live pod that changed."""
         assert self.record is not None
-        return Newest(self.id, _created(self.record.pod), self.record.uid)
-
-
-def _created(pod: Pod) -> int | None:
-    """Microseconds since 1970; a pod that does not tell comes before all others."""
-    started = pod.started
-    return started.seconds * 1_000_000 + started.nanos // 1000 if pod.HasField("started") else None
+        return Newest(self.id, created_at(self.record.pod), self.record.uid)
 
 
 def _digests(pod: Pod) -> list[str]:
@@ -151,7 +138,9 @@ class _Application:
         self._mode = mode
         self._now = now
         self._pods: dict[bytes, _Pod] = {}
-        self._namespaces = _Namespaces(rows)
+        self._namespaces = Namespaces(rows)
+        self._owners = OwnerObjects(rows)
+        self._workloads = Workloads(rows, self._namespaces, self._owners, cluster_name=ledger.name)
         self._generation = ledger.generation
         self._cluster_text = uuid_text(ledger.cluster) if ledger.cluster != NO_CLUSTER else ""
         self._changes = Changes(ledger.revision)
@@ -161,6 +150,8 @@ class _Application:
             self._generation = batch.checkpoint.generation
         for namespace in batch.namespaces:
             self._namespaces.apply(namespace)
+        for told in batch.metadata:
+            self._owners.apply(told)
         keyed = [(self._id(upsert.record), upsert) for upsert in batch.upserts]
         self._load({id_ for id_, _ in keyed} | {removal.pod for removal in batch.removals})
         self._load_runs(keyed, batch.removals)
@@ -169,7 +160,8 @@ class _Application:
         for removal in batch.removals:
             self._remove(self._pods[removal.pod], removal)
         self._own(batch.owners)
-        self._write_workloads()
+        self._workloads.settle(self._claims(), batch.workloads, changed=self._changed(), changes=self._changes)
+        self._owners.write(self._changes)
         self._namespaces.write(self._changes)
         for pod in sorted(self._pods.values(), key=lambda pod: pod.id):
             self._write(pod)
@@ -204,14 +196,14 @@ class _Application:
 
     def _is_unchanged(self, pod: _Pod, upsert: Upsert) -> bool:
         same = pod.content_hash == upsert.content_hash and upsert.content_hash != b""
-        return same and pod.alive and not upsert.carried
+        return same and pod.tells == upsert.tells_workload and pod.alive and not upsert.carried
 
     def _upsert(self, pod: _Pod, upsert: Upsert) -> None:
         if self._is_unchanged(pod, upsert):
             pod.touched = pod.touched or "seen"
             return
         pod.merge(upsert.record, upsert.carried, mode=self._mode)
-        pod.content_hash = upsert.content_hash
+        pod.content_hash, pod.tells = upsert.content_hash, upsert.tells_workload
         pod.removal = None
         pod.touched = "upserted"
 
@@ -271,7 +263,7 @@ class _Application:
 
     def _row(self, pod: _Pod) -> PodRow:
         record, last = pod.current(), pod.last
-        name, namespace, created = record.pod.name, record.pod.namespace, _created(record.pod)
+        name, namespace, created = record.pod.name, record.pod.namespace, created_at(record.pod)
         message, side = packed(record)
         return PodRow(
             id=pod.id,
@@ -281,6 +273,7 @@ class _Application:
             created=created,
             uid=record.uid,
             owner_uid=record.tracked_owner_uid,
+            tells=pod.tells,
             content_hash=pod.content_hash,
             first_seen=self._now if last is None or last.first_seen is None else last.first_seen,
             last_seen=self._now if pod.touched == "upserted" or pod.before is None else pod.before.last_seen,
@@ -314,58 +307,20 @@ class _Application:
 
     # workloads
 
-    def _write_workloads(self) -> None:
-        """Derive the rows of all workloads that a changed pod belongs or belonged to."""
-        moved = self._namespaces.moved()
-        claims = self._claims()
-        stored = {row.workload.deployment_id: row for row in self._rows.workloads(sorted(claims))}
-        stored |= {row.workload.deployment_id: row for row in moved}
-        for id_ in sorted(stored.keys() | claims.keys()):
-            old = stored.get(id_)
-            row = self._workload(id_, old, claims[id_]) if id_ in claims else old
-            row = row and self._namespaces.placed(row)
-            if row is None and old is not None:
-                self._changes.lost_workloads.append(id_)
-            elif row is not None and row != old:
-                self._changes.workloads.append(row)
+    def _changed(self) -> set[bytes]:
+        return {pod.id for pod in self._pods.values() if pod.changed}
 
-    def _claims(self) -> dict[bytes, list[_Pod]]:
-        """Workload -> changed pods that belong to it now; none for one that pods have left."""
-        claims: dict[bytes, list[_Pod]] = defaultdict(list)
+    def _claims(self) -> dict[bytes, list[Claim]]:
+        """Workload -> changed pods that may tell it now; none for one that pods have left."""
+        claims: dict[bytes, list[Claim]] = defaultdict(list)
         for pod in self._pods.values():
             if not pod.changed:
                 continue
             if pod.before is not None and pod.before.deployment is not None:
                 claims[pod.before.deployment] += []
-            if pod.alive and pod.deployment is not None:
-                claims[pod.deployment].append(pod)
+            if pod.alive and pod.tells and pod.deployment is not None:
+                claims[pod.deployment].append(Claim(pod.newest(), pod.current()))
         return claims
-
-    def _workload(self, id_: bytes, old: WorkloadRow | None, pods: Sequence[_Pod]) -> WorkloadRow | None:
-        """The row as its newest pod tells it. All pods are looked at only when the newest may have gone."""
-        best = max(pods, key=lambda pod: pod.newest().rank, default=None)
-        if old is not None and (best is None or best.newest().rank < old.newest.rank):
-            if not self._is_changed(old.newest.pod):
-                return old
-            best = self._newest_of_all(id_, best)
-        return self._derive(best) if best is not None else None
-
-    def _is_changed(self, id_: bytes) -> bool:
-        return id_ in self._pods and self._pods[id_].changed
-
-    def _newest_of_all(self, id_: bytes, best: _Pod | None) -> _Pod | None:
-        others = [member for member in self._rows.members(id_) if not self._is_changed(member.pod)]
-        newest = max(others, key=lambda member: member.rank, default=None)
-        if newest is None or (best is not None and best.newest().rank > newest.rank):
-            return best
-        row = next(iter(self._rows.pods([newest.pod])))
-        return _Pod(row.id, row, None, record=row.record())
-
-    def _derive(self, pod: _Pod) -> WorkloadRow | None:
-        record = pod.current()
-        namespace_id = self._namespaces.id_of(record.pod.namespace)
-        workload = derive(record, cluster_name=self._ledger.name, namespace_id=namespace_id)
-        return WorkloadRow(workload, pod.newest()) if workload is not None else None
 
 
 def _owner_uid(pod: _Pod) -> str:
@@ -378,71 +333,3 @@ def _is_news(record: PodRecord, owner: OwnerUpdate) -> bool:
     top = record.top_owner
     known = (record.pod.deployment_id, top.kind, top.name, top.uid, record.owner_resolved)
     return known != (owner.deployment_id, owner.top_kind, owner.top_name, owner.top_uid, owner.resolved)
-
-
-# ------------------------------------------------------------------------------------------ namespaces
-
-
-class _Namespaces:
-    """The namespace objects of the cluster while a batch is applied.
-
-    A namespace that came back under its name has another uid; the old object is dropped with it. One
-    whose uid is no UUID cannot be joined to anything and is not kept.
-    """
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self._changed: dict[bytes, NamespaceRow | None] = {}
-        self._ids: dict[str, bytes | None] = {}
-        """Name -> id, of all names that were asked for or changed."""
-        self._names: set[str] = set()
-        """Names that changed their id."""
-
-    def apply(self, update: NamespaceUpdate) -> None:
-        id_ = uuid_or_none(update.uid)
-        if id_ is None:
-            return
-        old = self._get(id_)
-        new = None if update.gone else NamespaceRow(id_, update.name, dict(update.labels), dict(update.annotations))
-        if new == old:
-            return
-        if old is not None and self.id_of(old.name) == id_:
-            self._point(old.name, None)
-        if new is not None:
-            previous = self.id_of(new.name)
-            if previous is not None:
-                self._changed[previous] = None
-            self._point(new.name, id_)
-        self._changed[id_] = new
-
-    def _get(self, id_: bytes) -> NamespaceRow | None:
-        return self._changed[id_] if id_ in self._changed else self._rows.namespace(id_)
-
-    def _point(self, name: str, id_: bytes | None) -> None:
-        self._ids[name] = id_
-        self._names.add(name)
-
-    def id_of(self, name: str) -> bytes | None:
-        """The uid of the namespace with this name."""
-        if name not in self._ids:
-            self._ids[name] = next((row.id for row in self._rows.namespaces([name])), None)
-        return self._ids[name]
-
-    def moved(self) -> Iterator[WorkloadRow]:
-        """The workload rows of the namespaces that changed their id."""
-        for name in sorted(self._names):
-            yield from self._rows.workloads_in(name)
-
-    def placed(self, row: WorkloadRow) -> WorkloadRow:
-        """The row with the uid that its namespace has now."""
-        id_ = self.id_of(row.workload.namespace)
-        if row.workload.namespace_id == id_:
-            return row
-        return replace(row, workload=replace(row.workload, namespace_id=id_))
-
-    def write(self, changes: Changes) -> None:
-        for id_, row in sorted(self._changed.items()):
-            if row is not None:
-                changes.namespaces.append(row)
-            elif self._rows.namespace(id_) is not None:
-                changes.lost_namespaces.append(id_)

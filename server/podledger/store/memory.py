@@ -21,11 +21,12 @@ from typing import Any
 from podledger.errors import AlreadyExists, DeadlineExceeded, Fenced, NotFound, StoreClosed
 from podledger.pods.identity import NO_CLUSTER, PodKey, RunKey, uuid_text
 from podledger.pods.merging import MergeMode
+from podledger.pods.workloads import Workload
 from podledger.query.matching import Row, arrange, predicate
 from podledger.query.paging import Paging, SortKey
 from podledger.query.scope import Scope
 from podledger.query.syntax import Query
-from podledger.store import applying
+from podledger.store import applying, columns
 from podledger.store.clocks import Clock, wall_clock
 from podledger.store.contract import (
     CHUNK_BYTES,
@@ -40,7 +41,17 @@ from podledger.store.contract import (
     Page,
     Staged,
 )
-from podledger.store.rows import Changes, Ledger, NamespaceRow, Newest, PodRow, TombstoneRow, WorkloadRow
+from podledger.store.rows import (
+    Changes,
+    Ledger,
+    NamespaceRow,
+    Newest,
+    OwnerRow,
+    PodRow,
+    TombstoneRow,
+    WorkloadHead,
+    WorkloadRow,
+)
 from podledger.store.staging import overrides
 
 ROWS_PER_TURN = 200
@@ -60,6 +71,7 @@ class _Holding:
     runs: Mapping[bytes, frozenset[RunKey]] = field(default_factory=dict)
     tombstones: Mapping[bytes, TombstoneRow] = field(default_factory=dict)
     workloads: Mapping[bytes, WorkloadRow] = field(default_factory=dict)
+    owners: Mapping[bytes, OwnerRow] = field(default_factory=dict)
     namespaces: Mapping[bytes, NamespaceRow] = field(default_factory=dict)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     revision: int = 0
@@ -81,9 +93,10 @@ class _Holding:
             tombstones=_edited(self.tombstones, {row.id: row for row in changes.buried}, changes.raised),
             workloads=_edited(
                 self.workloads,
-                {row.workload.deployment_id: row for row in changes.workloads},
+                {row.workload.deployment_id: row for row in changes.workloads + self._placed(changes)},
                 changes.lost_workloads,
             ),
+            owners=_edited(self.owners, {row.id: row for row in changes.owners}, changes.lost_owners),
             namespaces=_edited(self.namespaces, {row.id: row for row in changes.namespaces}, changes.lost_namespaces),
             checkpoint=batch.checkpoint or self.checkpoint,
             revision=changes.revision,
@@ -91,13 +104,19 @@ class _Holding:
             last_seen=now,
         )
 
+    def _placed(self, changes: Changes) -> list[WorkloadRow]:
+        return [_with(self.workloads[id_], namespace_id=namespace) for id_, namespace in changes.placed]
+
     def named(self, cluster: Cluster) -> _Holding:
         """The state with the cluster as registered anew."""
-        workloads = {
-            id_: replace(row, workload=replace(row.workload, cluster_name=cluster.name))
-            for id_, row in self.workloads.items()
-        }
+        if cluster.name == self.cluster.name:
+            return replace(self, cluster=cluster)
+        workloads = {id_: _with(row, cluster_name=cluster.name) for id_, row in self.workloads.items()}
         return replace(self, cluster=cluster, workloads=workloads)
+
+
+def _with(row: WorkloadRow, **cells: Any) -> WorkloadRow:
+    return replace(row, workload=replace(row.workload, **cells))
 
 
 def _edited(rows: Mapping[bytes, Any], put: Mapping[bytes, Any], dropped: Collection[bytes]) -> dict[bytes, Any]:
@@ -123,21 +142,34 @@ class _HoldingRows:
     def owned(self, owner_uid: str) -> list[bytes]:
         return [row.id for row in self._held.pods.values() if row.owner_uid == owner_uid]
 
-    def workloads(self, ids: Collection[bytes]) -> list[WorkloadRow]:
-        return [self._held.workloads[id_] for id_ in ids if id_ in self._held.workloads]
+    def workloads(self, ids: Collection[bytes]) -> list[WorkloadHead]:
+        return [self._held.workloads[id_].head for id_ in ids if id_ in self._held.workloads]
 
-    def workloads_in(self, namespace: str) -> list[WorkloadRow]:
-        return [row for row in self._held.workloads.values() if row.workload.namespace == namespace]
+    def workloads_in(self, namespace: str) -> list[WorkloadHead]:
+        return [row.head for row in self._held.workloads.values() if row.workload.namespace == namespace]
 
     def members(self, workload: bytes) -> list[Newest]:
         pods = self._held.pods.values()
-        return [Newest(row.id, row.created, row.uid) for row in pods if row.deployment == workload]
+        return [Newest(row.id, row.created, row.uid) for row in pods if row.deployment == workload and row.tells]
+
+    def owners(self, ids: Collection[bytes]) -> list[OwnerRow]:
+        return [self._held.owners[id_] for id_ in ids if id_ in self._held.owners]
 
     def namespaces(self, names: Collection[str]) -> list[NamespaceRow]:
         return [row for row in self._held.namespaces.values() if row.name in names]
 
     def namespace(self, id_: bytes) -> NamespaceRow | None:
         return self._held.namespaces.get(id_)
+
+
+VALUE = "value of the row"
+"""Where a searched row has the value that it was made of; no column is named so."""
+
+CHILDREN = {child.table: child for outer in columns.CHILDREN for child in (outer, *outer.below)}
+
+
+def _row(kept: columns.Columns, cluster: bytes, value: Any) -> Row:
+    return {"cluster_id": cluster, VALUE: value, **columns.cells(kept, value)}
 
 
 @dataclass(frozen=True)
@@ -175,29 +207,39 @@ class _State:
             case "pods_live_instances":
                 return [{"imagedigest": digest} for digest in parent["digests"]]
             case "deployments":
-                return [*self._workloads(parent)]
+                return [_row(columns.WORKLOAD, cluster, told) for cluster, told in self._workloads(parent)]
             case "namespaces":
                 return [*self._namespaces(parent)]
             case "clusters":
-                held = self.holdings.get(parent["cluster_id"])
-                return [{"labels": held.cluster.labels}] if held else []
-        return ()
+                return [*self._clusters(parent)]
+        child = CHILDREN.get(table)
+        if child is None:
+            return ()
+        above = [parent] if VALUE in parent else self._children_of_all(parent)
+        return [
+            _row(child.columns, row["cluster_id"], value)
+            for row in above
+            for value in getattr(row[VALUE], child.attribute)
+        ]
 
-    def _workloads(self, pod: Row) -> Iterator[Row]:
+    def _children_of_all(self, pod: Row) -> Iterator[Row]:
+        """The workloads of a pod; their children need no join with them."""
+        return (_row({}, cluster, told) for cluster, told in self._workloads(pod))
+
+    def _workloads(self, pod: Row) -> Iterator[tuple[bytes, Workload]]:
         for cluster, held in self._joinable(pod["cluster_id"]):
             if (row := held.workloads.get(pod["deploymentid"])) is not None:
-                yield {
-                    "cluster_id": cluster,
-                    "name": row.workload.name,
-                    "type": row.workload.type,
-                    "clustername": row.workload.cluster_name,
-                    "namespaceid": row.workload.namespace_id,
-                }
+                yield cluster, row.workload
 
     def _namespaces(self, workload: Row) -> Iterator[Row]:
         for cluster, held in self._joinable(workload["cluster_id"]):
             if (row := held.namespaces.get(workload["namespaceid"])) is not None:
-                yield {"cluster_id": cluster, "labels": row.labels, "annotations": row.annotations}
+                yield _row(columns.NAMESPACE, cluster, row)
+
+    def _clusters(self, namespace: Row) -> Iterator[Row]:
+        held = self.holdings.get(namespace["cluster_id"])
+        if held is not None and held.cluster.id != NO_CLUSTER:
+            yield _row(columns.CLUSTER, held.cluster.id, held.cluster)
 
     def _joinable(self, cluster: bytes) -> Iterator[tuple[bytes, _Holding]]:
         """A row of one cluster is never joined to one of another; one without a cluster is, to all."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Protocol
 
+from podledger.pods import workload_bytes
 from podledger.pods.identity import RunKey
 from podledger.pods.workloads import Workload
 from podledger.store.contract import Applied
 from podledger_protos.podledger.ingest.v1.record_pb2 import PodRecord
+from podledger_protos.storage.deployment_pb2 import Pod
 
 _WINDOW_BITS = -13
 """Raw deflate with a window of 8 KiB: more than message and rest together. Part of the format of the rows."""
@@ -33,6 +36,8 @@ class PodRow:
     created: int | None
     uid: str
     owner_uid: str
+    tells: bool
+    """Whether it may tell the row of its workload (`contract.Upsert.tells_workload`)."""
     content_hash: bytes
     first_seen: int
     last_seen: int
@@ -41,8 +46,8 @@ class PodRow:
 
     @property
     def searched(self) -> tuple[object, ...]:
-        """The columns that indexes know. Where they stay, only bytes are written (performance 6)."""
-        return self.name, self.namespace, self.deployment, self.created, self.uid, self.owner_uid
+        """The columns that are looked for. Where they stay, only bytes are written (performance 6)."""
+        return self.name, self.namespace, self.deployment, self.created, self.uid, self.owner_uid, self.tells
 
     def record(self) -> PodRecord:
         """The record with its pod."""
@@ -67,6 +72,12 @@ def unpacked(message: bytes, side: bytes) -> PodRecord:
     record = PodRecord.FromString(inflate.decompress(side))
     record.pod.ParseFromString(message)
     return record
+
+
+def created_at(pod: Pod) -> int | None:
+    """Microseconds since 1970; a pod that does not tell comes before all others."""
+    started = pod.started
+    return started.seconds * 1_000_000 + started.nanos // 1000 if pod.HasField("started") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +109,47 @@ class Newest:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkloadHead:
+    """What a batch must know of a workload that is stored."""
+
+    id: bytes
+    namespace: str
+    namespace_id: bytes | None
+    cluster_name: str
+    newest: Newest | None
+    digest: bytes
+    """Of everything but id, namespace id and cluster name, which change by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadRow:
-    """A workload, with the pod that tells it."""
+    """A workload, with the pod that tells it; None for one that another system told as a whole."""
 
     workload: Workload
-    newest: Newest
+    newest: Newest | None
+
+    @property
+    def head(self) -> WorkloadHead:
+        """What a later batch must know of it."""
+        told = self.workload
+        return WorkloadHead(
+            told.deployment_id, told.namespace, told.namespace_id, told.cluster_name, self.newest, _digest(told)
+        )
+
+
+def _digest(workload: Workload) -> bytes:
+    settled = replace(workload, namespace_id=None, cluster_name="")
+    return blake2b(workload_bytes.encode(settled), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRow:
+    """What the object of a top owner tells of its workload, which has the same id."""
+
+    id: bytes
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    created: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +191,20 @@ class Rows(Protocol):
         """The live pods with this tracked direct owner."""
         ...
 
-    def workloads(self, ids: Collection[bytes]) -> Iterable[WorkloadRow]:
+    def workloads(self, ids: Collection[bytes]) -> Iterable[WorkloadHead]:
         """The rows of these workloads."""
         ...
 
-    def workloads_in(self, namespace: str) -> Iterable[WorkloadRow]:
+    def workloads_in(self, namespace: str) -> Iterable[WorkloadHead]:
         """The rows of all workloads of a namespace."""
         ...
 
     def members(self, workload: bytes) -> Iterable[Newest]:
-        """All live pods of a workload."""
+        """The live pods of a workload that may tell its row."""
+        ...
+
+    def owners(self, ids: Collection[bytes]) -> Iterable[OwnerRow]:
+        """The objects of these top owners."""
         ...
 
     def namespaces(self, names: Collection[str]) -> Iterable[NamespaceRow]:
@@ -189,7 +240,12 @@ class Changes:
     raised: list[bytes] = field(default_factory=list)
     """Tombstones to drop: their pods live again."""
     workloads: list[WorkloadRow] = field(default_factory=list)
+    """Rows to write whole, with all their children."""
+    placed: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    """Workloads of which only the namespace id changes."""
     lost_workloads: list[bytes] = field(default_factory=list)
+    owners: list[OwnerRow] = field(default_factory=list)
+    lost_owners: list[bytes] = field(default_factory=list)
     namespaces: list[NamespaceRow] = field(default_factory=list)
     lost_namespaces: list[bytes] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -207,8 +263,9 @@ class Changes:
     @property
     def anything(self) -> bool:
         """Whether more than `last_seen` changes."""
-        lists = (self.added, self.moved, self.rewritten, self.dropped, self.runs, self.buried, self.raised)
-        return any(lists) or any((self.workloads, self.lost_workloads, self.namespaces, self.lost_namespaces))
+        pods = (self.added, self.moved, self.rewritten, self.dropped, self.runs, self.buried, self.raised)
+        workloads = (self.workloads, self.placed, self.lost_workloads, self.owners, self.lost_owners)
+        return any((*pods, *workloads, self.namespaces, self.lost_namespaces))
 
     @property
     def applied(self) -> Applied:

@@ -16,6 +16,7 @@ nothing that comes from outside is ever part of the text.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol
@@ -46,6 +47,7 @@ from podledger.query.syntax import (
     SomeEntry,
     Test,
 )
+from podledger.store import columns
 
 
 class Sql(NamedTuple):
@@ -134,10 +136,23 @@ class Source:
     clusters: Literal["same", "known", "any"] = "same"
     """`same`: both rows have one cluster. `known`: they do, as far as both have one at all; a row is never
     joined to one of another cluster. `any`: the columns of `on` tell everything."""
+    unsigned: frozenset[str] = frozenset()
+    """Columns of ours that hold unsigned numbers of 64 bits, less 2^63: integers of SQL have a sign."""
 
+
+UNSIGNED_SHIFT = 2**63
 
 CLUSTER_KEY = "cluster_id"
 """Cluster in the keys of all tables. As a searched cell it is NULL when there is none."""
+
+_CONTAINER = (("workload_id", "workload_id"), ("container", "container"))
+_PORT = (("workload_id", "workload_id"), ("port", "port"))
+
+
+def _own(kept: columns.Columns) -> Mapping[str, str]:
+    """Columns that have the names of the model."""
+    return {column: column for column in kept}
+
 
 TABLES: Mapping[str, Source] = {
     "pods": Source(
@@ -153,17 +168,23 @@ TABLES: Mapping[str, Source] = {
     "pods_live_instances": Source("live_instances", {"imagedigest": "imagedigest"}, on=(("pod_id", "id"),)),
     "deployments": Source(
         "workloads",
-        {"name": "name", "type": "type", "clustername": "clustername", "namespaceid": "namespaceid"},
+        _own(columns.WORKLOAD),
         on=(("id", "deploymentid"),),
         clusters="known",
+        unsigned=frozenset({"hash"}),
     ),
-    "namespaces": Source(
-        "namespaces",
-        {"labels": "labels", "annotations": "annotations"},
-        on=(("id", "namespaceid"),),
-        clusters="known",
+    "deployments_containers": Source(
+        "workload_containers", _own(columns.CONTAINER), on=(("workload_id", "deploymentid"),), clusters="known"
     ),
-    "clusters": Source("clusters", {"labels": "labels"}, on=(("id", CLUSTER_KEY),), clusters="any"),
+    "deployments_containers_envs": Source("workload_container_envs", _own(columns.ENV), on=_CONTAINER),
+    "deployments_containers_volumes": Source("workload_container_volumes", _own(columns.VOLUME), on=_CONTAINER),
+    "deployments_containers_secrets": Source("workload_container_secrets", _own(columns.SECRET), on=_CONTAINER),
+    "deployments_ports": Source(
+        "workload_ports", _own(columns.PORT), on=(("workload_id", "deploymentid"),), clusters="known"
+    ),
+    "deployments_ports_exposure_infos": Source("workload_port_exposures", _own(columns.EXPOSURE), on=_PORT),
+    "namespaces": Source("namespaces", _own(columns.NAMESPACE), on=(("id", "namespaceid"),), clusters="known"),
+    "clusters": Source("clusters", _own(columns.CLUSTER), on=(("id", CLUSTER_KEY),), clusters="any"),
 }
 
 
@@ -297,8 +318,11 @@ class Compiler:
         cell = self._column(condition.field, alias)
         if cell is None:
             return TRUE if any(test_holds(test, None) for test in condition.tests) else FALSE
-        exact = [test.value for test in condition.tests if isinstance(test, Equals)]
-        other = [test for test in condition.tests if not isinstance(test, Equals)]
+        source = self._tables[condition.field.table]
+        is_unsigned = source.columns[condition.field.column] in source.unsigned
+        tests = [shifted(test) for test in condition.tests] if is_unsigned else condition.tests
+        exact = [test.value for test in tests if isinstance(test, Equals)]
+        other = [test for test in tests if not isinstance(test, Equals)]
         return any_of(
             [self._equals(cell, exact, alias), *(self.test(test, cell, condition.field.kind) for test in other)]
         )
@@ -359,6 +383,36 @@ class Compiler:
             case Between(low=low, high=high, closed_low=closed_low):
                 return Sql(f"({cell} {'>=' if closed_low else '>'} ? AND {cell} < ?)", (low, high))
         raise AssertionError(test)
+
+
+def shifted(test: Test) -> Test:
+    """The test of an unsigned number as one of the number less 2^63, for which a float is too coarse."""
+    match test:
+        case Equals(value=int() | float() as value):
+            whole = math.isfinite(value) and value == math.floor(value)
+            return Equals(_less_half(math.floor(value))) if whole else Never()
+        case Compare(operator="<" | ">=" as operator, value=value):
+            return Compare(operator, _less_half(_ceil(value)))
+        case Compare(operator=operator, value=value):
+            return Compare(operator, _less_half(_floor(value)))
+        case Between(low=low, high=high, closed_low=closed_low):
+            first = _ceil(low) if closed_low else _floor(low) + 1
+            return Between(_less_half(first), _less_half(_ceil(high)), closed_low=True)
+    return test
+
+
+def _floor(value: float) -> float:
+    return math.floor(value) if math.isfinite(value) else value
+
+
+def _ceil(value: float) -> float:
+    return math.ceil(value) if math.isfinite(value) else value
+
+
+def _less_half(value: float) -> float:
+    """Where an integer of 64 bits cannot be so large, a float says the same."""
+    less = value - UNSIGNED_SHIFT
+    return less if -UNSIGNED_SHIFT <= less < UNSIGNED_SHIFT else float(less)
 
 
 def among(cell: str, values: Sequence[Any]) -> Sql:

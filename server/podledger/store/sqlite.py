@@ -145,7 +145,8 @@ class SqliteStore:
 
     async def apply(self, batch: Batch) -> Applied:
         """Apply a batch."""
-        events = len(batch.upserts) + len(batch.removals) + len(batch.owners) + len(batch.namespaces)
+        told = (batch.namespaces, batch.metadata, batch.upserts, batch.removals, batch.owners, batch.workloads)
+        events = sum(map(len, told))
         job = partial(writing.apply, batch=batch, mode=self._merge_mode, now=self._clock())
         return await self._writer.write(job, events=max(events, 1))
 

@@ -241,18 +241,31 @@ def _names_cluster(condition: Condition) -> bool:
 
 
 def _named(compile_: Compiler, condition: Condition) -> Sql:
-    """The cluster has the name; or there is none, on the side of the pod or of the workload row.
+    """Some workload row that may join the pods of the place has the name.
 
-    The name in a workload row is the one of its cluster.
+    It is a row of the same cluster; pods without a cluster join the rows of all, and a row without one
+    joins all pods.
     """
-    tests = any_of(compile_.test(test, "k.name", "string") for test in condition.tests)
-    clusters = Sql(f"c.cluster_id IN (SELECT k.id FROM clusters AS k WHERE {tests.text})", tests.args)
-    loose = Sql(f"c.cluster_id = {NO_CLUSTER_LITERAL}")
-    bare = any_of(compile_.test(test, "w.clustername", "string") for test in condition.tests)
-    without = Sql(
-        f"EXISTS (SELECT 1 FROM workloads AS w WHERE w.cluster_id = {NO_CLUSTER_LITERAL} AND {bare.text})", bare.args
+    tests = any_of(compile_.test(test, "n.clustername", "string") for test in condition.tests)
+    names = distinct("workloads", "workloads_by_cluster_name", ("cluster_id", "clustername"))
+    found = f"SELECT n.cluster_id FROM ({names}) AS n WHERE {tests.text}"
+    none = NO_CLUSTER_LITERAL
+    text = f"(c.cluster_id = {none} OR c.cluster_id IN ({found}) OR {none} IN ({found}))"
+    return Sql(text, tests.args + tests.args)
+
+
+def distinct(table: str, index: str, columns: Sequence[str]) -> str:
+    """The distinct values of columns that begin an index, found by leaping from each to the next."""
+    listed, leap = ", ".join(columns), ", ".join(f"d.{column}" for column in columns)
+    rows = f"{table} AS x{DIALECT.by_index(index)}"
+    first = f"SELECT {listed} FROM (SELECT {listed} FROM {rows} ORDER BY {listed} LIMIT 1)"
+    following = ", ".join(
+        f"(SELECT x.{column} FROM {rows} WHERE ({listed}) > ({leap}) ORDER BY {listed} LIMIT 1)" for column in columns
     )
-    return any_of([clusters, loose, without])
+    further = f"SELECT {following} FROM d WHERE d.{columns[0]} IS NOT NULL"
+    return (
+        f"WITH RECURSIVE d ({listed}) AS ({first} UNION ALL {further}) SELECT * FROM d WHERE {columns[0]} IS NOT NULL"
+    )
 
 
 def _null_holds(condition: Condition) -> bool:

@@ -10,35 +10,46 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 from podledger.errors import AlreadyExists, Fenced, NotFound
 from podledger.pods.identity import NO_CLUSTER, RunKey, uuid_text
 from podledger.pods.merging import MergeMode
-from podledger.pods.workloads import Workload
 from podledger.query.patterns import fold
 from podledger.store import applying
+from podledger.store import sqlite_workloads as workloads
 from podledger.store.contract import Applied, Batch, Checkpoint, Cluster, ClusterStatus, Staged
-from podledger.store.rows import Changes, Ledger, NamespaceRow, Newest, PodRow, TombstoneRow, WorkloadRow
+from podledger.store.rows import (
+    Changes,
+    Ledger,
+    NamespaceRow,
+    Newest,
+    OwnerRow,
+    PodRow,
+    TombstoneRow,
+    WorkloadHead,
+)
 from podledger.store.sqlite_connecting import Session
+from podledger.store.sqlite_statements import as_json, drop, each
 from podledger.store.staging import overrides
 
 REMOVED_AT_ONCE = 1000
 """Pods, or staged rows, that one transaction removes of a whole cluster or stage."""
 
-_POD = "id, name, namespace, deploymentid, created, uid, owner_uid, hash, first_seen, last_seen, blob, side"
+_POD = "id, name, namespace, deploymentid, created, uid, owner_uid, tells, hash, first_seen, last_seen, blob, side"
 _TOMBSTONE = "id, reason, generation, first_seen, last_seen, deleted_at, blob, side"
-_WORKLOAD = "id, name, type, namespace, namespaceid, clustername, newest_pod, newest_created, newest_uid"
+_HEAD = "id, namespace, namespaceid, clustername, newest_pod, newest_created, newest_uid, digest"
+_OWNER = "id, labels, annotations, created"
 _NAMESPACE = "id, name, labels, annotations"
 _STAGED = "kind, key, version, name, payload"
 
+_CLUSTER = "id, name, labels, demo, status_orchestratormetadata_version, type, status_providermetadata_cluster_type"
+_SMALL_TABLES = ("owner_objects", "namespaces", "pod_counts", "writers")
+"""What a cluster has besides pods, tombstones and workloads."""
+
 _tombstone_cells = attrgetter(*["id", "reason", "generation", "first_seen", "last_seen", "deleted_at", "pod", "side"])
-_workload_cells = attrgetter(
-    *(f"workload.{name}" for name in ("deployment_id", "name", "type", "namespace", "namespace_id", "cluster_name")),
-    *(f"newest.{name}" for name in ("pod", "created", "uid")),
-)
 _staged_cells = attrgetter(*_STAGED.split(", "))
 
 
@@ -58,10 +69,10 @@ class SqliteRows:
 
     def pods(self, ids: Collection[bytes]) -> Iterator[PodRow]:
         """The live ones among these pods."""
-        for id_, name, namespace, deployment, created, uid, owner, *rest in self._each(
+        for id_, name, namespace, deployment, created, uid, owner, tells, *rest in self._each(
             f"SELECT {_POD} FROM pods WHERE cluster_id = ? AND id = ?", ids
         ):
-            yield PodRow(id_, name, namespace, deployment, created, uid, owner or "", *rest)
+            yield PodRow(id_, name, namespace, deployment, created, uid, owner or "", bool(tells), *rest)
 
     def tombstones(self, ids: Collection[bytes]) -> Iterator[TombstoneRow]:
         """The gone ones among these pods."""
@@ -78,21 +89,27 @@ class SqliteRows:
         found = self._each("SELECT id FROM pods WHERE cluster_id = ? AND owner_uid = ?", [owner_uid])
         return [id_ for (id_,) in found]
 
-    def workloads(self, ids: Collection[bytes]) -> Iterator[WorkloadRow]:
+    def workloads(self, ids: Collection[bytes]) -> Iterator[WorkloadHead]:
         """The rows of these workloads."""
-        return map(_workload, self._each(f"SELECT {_WORKLOAD} FROM workloads WHERE cluster_id = ? AND id = ?", ids))
+        return map(_head, self._each(f"SELECT {_HEAD} FROM workloads WHERE cluster_id = ? AND id = ?", ids))
 
-    def workloads_in(self, namespace: str) -> Iterator[WorkloadRow]:
+    def workloads_in(self, namespace: str) -> Iterator[WorkloadHead]:
         """The rows of all workloads of a namespace."""
-        found = self._each(f"SELECT {_WORKLOAD} FROM workloads WHERE cluster_id = ? AND namespace = ?", [namespace])
-        return map(_workload, found)
+        found = self._each(f"SELECT {_HEAD} FROM workloads WHERE cluster_id = ? AND namespace = ?", [namespace])
+        return map(_head, found)
 
     def members(self, workload: bytes) -> Iterator[Newest]:
-        """All live pods of a workload."""
+        """The live pods of a workload that may tell its row."""
         sql = (
-            "SELECT id, created, uid FROM pods INDEXED BY pods_by_deployment WHERE cluster_id = ? AND deploymentid = ?"
+            "SELECT id, created, uid FROM pods INDEXED BY pods_by_deployment "
+            "WHERE cluster_id = ? AND deploymentid = ? AND tells"
         )
         return (Newest(*row) for row in self._each(sql, [workload]))
+
+    def owners(self, ids: Collection[bytes]) -> Iterator[OwnerRow]:
+        """The objects of these top owners."""
+        found = self._each(f"SELECT {_OWNER} FROM owner_objects WHERE cluster_id = ? AND id = ?", ids)
+        return (OwnerRow(id_, json.loads(labels), json.loads(notes), made) for id_, labels, notes, made in found)
 
     def namespaces(self, names: Collection[str]) -> Iterator[NamespaceRow]:
         """The namespace objects with these names."""
@@ -106,8 +123,10 @@ class SqliteRows:
         return next(map(_namespace, found), None)
 
 
-def _workload(row: Sequence[Any]) -> WorkloadRow:
-    return WorkloadRow(Workload(*row[:6]), Newest(*row[6:]))
+def _head(row: Sequence[Any]) -> WorkloadHead:
+    id_, namespace, namespace_id, cluster_name, pod, created, uid, digest = row
+    newest = Newest(pod, created, uid) if pod is not None else None
+    return WorkloadHead(id_, namespace, namespace_id, cluster_name, newest, digest)
 
 
 def _namespace(row: Sequence[Any]) -> NamespaceRow:
@@ -155,47 +174,42 @@ def _write(session: Session, cluster: bytes, changes: Changes, now: int) -> None
     _write_pods(session, cluster, changes, now)
     _write_children(session, cluster, changes)
     _write_tombstones(session, cluster, changes)
-    _write_workloads(session, cluster, changes)
+    workloads.write(session, cluster, changes)
+    _write_owners(session, cluster, changes)
     _write_namespaces(session, cluster, changes)
     _write_counts(session, cluster, changes.counts)
 
 
-def _each(session: Session, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-    session.connection.executemany(sql, rows)
-
-
-def _drop(session: Session, table: str, column: str, cluster: bytes, ids: Iterable[bytes]) -> None:
-    _each(session, f"DELETE FROM {table} WHERE cluster_id = ? AND {column} = ?", [(cluster, id_) for id_ in ids])
-
-
 def _write_pods(session: Session, cluster: bytes, changes: Changes, now: int) -> None:
     revision = changes.revision
-    _each(
+    each(
         session,
-        "INSERT INTO pods (cluster_id, id, name, namespace, deploymentid, created, uid, owner_uid, folded, "
-        "hash, first_seen, last_seen, blob, side, rev) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO pods (cluster_id, id, name, namespace, deploymentid, created, uid, tells, owner_uid, folded, "
+        "hash, first_seen, last_seen, blob, side, rev) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(cluster, row.id, *_searched(row), *_told(row), revision) for row in changes.added],
     )
-    _each(
+    each(
         session,
-        "UPDATE pods SET name = ?, namespace = ?, deploymentid = ?, created = ?, uid = ?, owner_uid = ?, folded = ?, "
-        "hash = ?, first_seen = ?, last_seen = ?, blob = ?, side = ?, rev = ? WHERE cluster_id = ? AND id = ?",
+        "UPDATE pods SET name = ?, namespace = ?, deploymentid = ?, created = ?, uid = ?, tells = ?, owner_uid = ?, "
+        "folded = ?, hash = ?, first_seen = ?, last_seen = ?, blob = ?, side = ?, rev = ? "
+        "WHERE cluster_id = ? AND id = ?",
         [(*_searched(row), *_told(row), revision, cluster, row.id) for row in changes.moved],
     )
-    _each(
+    each(
         session,  # names no column of an index, so no index is written (performance 6)
         "UPDATE pods SET hash = ?, first_seen = ?, last_seen = ?, blob = ?, side = ?, rev = ? "
         "WHERE cluster_id = ? AND id = ?",
         [(*_told(row), revision, cluster, row.id) for row in changes.rewritten],
     )
     seen = "UPDATE pods SET last_seen = ? WHERE cluster_id = ? AND id = ?"
-    _each(session, seen, [(now, cluster, id_) for id_ in changes.seen])
-    _drop(session, "pods", "id", cluster, changes.dropped)
+    each(session, seen, [(now, cluster, id_) for id_ in changes.seen])
+    drop(session, "pods", "id", cluster, changes.dropped)
 
 
 def _searched(row: PodRow) -> tuple[Any, ...]:
     folded = fold(row.name)
-    return (*row.searched[:-1], row.owner_uid or None, folded if folded != row.name else None)
+    identity = (row.name, row.namespace, row.deployment, row.created, row.uid, int(row.tells))
+    return (*identity, row.owner_uid or None, folded if folded != row.name else None)
 
 
 def _told(row: PodRow) -> tuple[Any, ...]:
@@ -203,13 +217,13 @@ def _told(row: PodRow) -> tuple[Any, ...]:
 
 
 def _write_children(session: Session, cluster: bytes, changes: Changes) -> None:
-    _drop(session, "live_instances", "pod_id", cluster, changes.digests)
-    _each(
+    drop(session, "live_instances", "pod_id", cluster, changes.digests)
+    each(
         session,
         "INSERT INTO live_instances (cluster_id, pod_id, position, imagedigest) VALUES (?, ?, ?, ?)",
         [(cluster, id_, n, digest) for id_, digests in changes.digests.items() for n, digest in enumerate(digests)],
     )
-    _each(
+    each(
         session,
         "INSERT INTO finished_runs (cluster_id, pod_id, container, key) VALUES (?, ?, ?, ?)",
         [(cluster, id_, *run) for id_, run in changes.runs],
@@ -217,50 +231,44 @@ def _write_children(session: Session, cluster: bytes, changes: Changes) -> None:
 
 
 def _write_tombstones(session: Session, cluster: bytes, changes: Changes) -> None:
-    _drop(session, "tombstones", "id", cluster, [*changes.raised, *(row.id for row in changes.buried)])
-    _each(
+    drop(session, "tombstones", "id", cluster, [*changes.raised, *(row.id for row in changes.buried)])
+    each(
         session,
         f"INSERT INTO tombstones (cluster_id, {_TOMBSTONE}, rev) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(cluster, *_tombstone_cells(row), changes.revision) for row in changes.buried],
     )
 
 
-def _write_workloads(session: Session, cluster: bytes, changes: Changes) -> None:
-    _drop(session, "workloads", "id", cluster, changes.lost_workloads)
-    _each(
+def _write_owners(session: Session, cluster: bytes, changes: Changes) -> None:
+    drop(session, "owner_objects", "id", cluster, changes.lost_owners)
+    each(
         session,
-        f"INSERT INTO workloads (cluster_id, {_WORKLOAD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (cluster_id, id) DO UPDATE SET name = excluded.name, type = excluded.type, "
-        "namespace = excluded.namespace, namespaceid = excluded.namespaceid, clustername = excluded.clustername, "
-        "newest_pod = excluded.newest_pod, newest_created = excluded.newest_created, newest_uid = excluded.newest_uid",
-        [(cluster, *_workload_cells(row)) for row in changes.workloads],
+        f"INSERT INTO owner_objects (cluster_id, {_OWNER}) VALUES (?, ?, ?, ?, ?) ON CONFLICT (cluster_id, id) "
+        "DO UPDATE SET labels = excluded.labels, annotations = excluded.annotations, created = excluded.created",
+        [(cluster, row.id, as_json(row.labels), as_json(row.annotations), row.created) for row in changes.owners],
     )
 
 
 def _write_namespaces(session: Session, cluster: bytes, changes: Changes) -> None:
-    _drop(session, "namespaces", "id", cluster, changes.lost_namespaces)
-    _each(
+    drop(session, "namespaces", "id", cluster, changes.lost_namespaces)
+    each(
         session,
         f"INSERT INTO namespaces (cluster_id, {_NAMESPACE}) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (cluster_id, id) DO UPDATE SET name = excluded.name, labels = excluded.labels, "
         "annotations = excluded.annotations",
-        [(cluster, row.id, row.name, _json(row.labels), _json(row.annotations)) for row in changes.namespaces],
+        [(cluster, row.id, row.name, as_json(row.labels), as_json(row.annotations)) for row in changes.namespaces],
     )
 
 
-def _json(value: Mapping[str, str]) -> str:
-    return json.dumps(dict(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
 def _write_counts(session: Session, cluster: bytes, counts: Mapping[str, int]) -> None:
-    _each(
+    each(
         session,
         "INSERT INTO pod_counts (cluster_id, namespace, pods) VALUES (?, ?, ?) "
         "ON CONFLICT (cluster_id, namespace) DO UPDATE SET pods = pods + excluded.pods",
         [(cluster, namespace, count) for namespace, count in counts.items()],
     )
     left = [(cluster, namespace) for namespace, count in counts.items() if count < 0]
-    _each(session, "DELETE FROM pod_counts WHERE cluster_id = ? AND namespace = ? AND pods = 0", left)
+    each(session, "DELETE FROM pod_counts WHERE cluster_id = ? AND namespace = ? AND pods = 0", left)
 
 
 def _write_status(session: Session, batch: Batch, changes: Changes, now: int) -> None:
@@ -275,7 +283,7 @@ def _write_status(session: Session, batch: Batch, changes: Changes, now: int) ->
     if (told := batch.checkpoint) is not None:
         session.connection.execute(
             "UPDATE writers SET epoch = ?, seq = ?, versions = ?, generation = ? WHERE cluster_id = ?",
-            (told.epoch, told.sequence, _json(told.versions), told.generation, batch.cluster),
+            (told.epoch, told.sequence, as_json(told.versions), told.generation, batch.cluster),
         )
 
 
@@ -313,26 +321,38 @@ def put_cluster(session: Session, cluster: Cluster) -> None:
     other = session.connection.execute("SELECT id FROM clusters WHERE name = ? AND id <> ?", (cluster.name, cluster.id))
     if other.get is not None:
         raise AlreadyExists(f"another cluster has the name {cluster.name}: choose another name")
+    old = session.connection.execute("SELECT name FROM clusters WHERE id = ?", (cluster.id,)).get
     session.connection.execute(
-        "INSERT INTO clusters (id, name, labels, demo) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-        "name = excluded.name, labels = excluded.labels, demo = excluded.demo",
-        (cluster.id, cluster.name, _json(cluster.labels), int(cluster.demo)),
+        f"INSERT INTO clusters ({_CLUSTER}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+        "name = excluded.name, labels = excluded.labels, demo = excluded.demo, "
+        "status_orchestratormetadata_version = excluded.status_orchestratormetadata_version, type = excluded.type, "
+        "status_providermetadata_cluster_type = excluded.status_providermetadata_cluster_type",
+        (
+            cluster.id,
+            cluster.name,
+            as_json(cluster.labels),
+            int(cluster.demo),
+            cluster.kubernetes_version,
+            cluster.type,
+            cluster.provider_type,
+        ),
     )
-    session.connection.execute(
-        "UPDATE workloads SET clustername = ? WHERE cluster_id = ? AND clustername <> ?",
-        (cluster.name, cluster.id, cluster.name),
-    )
+    if old is not None and old != cluster.name:
+        session.connection.execute(
+            "UPDATE workloads SET clustername = ? WHERE cluster_id = ?", (cluster.name, cluster.id)
+        )
 
 
 def clusters(session: Session) -> list[ClusterStatus]:
     """All clusters by name."""
+    cells = ", ".join(f"c.{column}" for column in _CLUSTER.split(", "))
     found = session.connection.execute(
-        "SELECT c.id, c.name, c.labels, c.demo, w.pods, w.tombstones, w.generation, w.revision, w.first_seen, "
-        "w.last_seen FROM clusters AS c LEFT JOIN writers AS w ON w.cluster_id = c.id ORDER BY c.name"
+        f"SELECT w.pods, w.tombstones, w.generation, w.revision, w.first_seen, w.last_seen, {cells} "
+        "FROM clusters AS c LEFT JOIN writers AS w ON w.cluster_id = c.id ORDER BY c.name"
     )
     return [
         ClusterStatus(
-            Cluster(id_, name, json.loads(labels), bool(demo)),
+            Cluster(id_, name, json.loads(labels), bool(demo), *more),
             pods or 0,
             tombstones or 0,
             generation or 0,
@@ -340,7 +360,7 @@ def clusters(session: Session) -> list[ClusterStatus]:
             first_seen,
             last_seen,
         )
-        for id_, name, labels, demo, pods, tombstones, generation, revision, first_seen, last_seen in found
+        for pods, tombstones, generation, revision, first_seen, last_seen, id_, name, labels, demo, *more in found
     ]
 
 
@@ -354,7 +374,7 @@ def remove_some_rows(session: Session, cluster: bytes) -> bool:
     """Remove pods of a cluster with all that hangs on them, then the cluster; False when nothing is left."""
     if _remove_pods(session, cluster) or _remove_tombstones(session, cluster):
         return True
-    for table in ("workloads", "namespaces", "pod_counts", "writers"):
+    for table in (*workloads.TABLES, *_SMALL_TABLES):
         session.connection.execute(f"DELETE FROM {table} WHERE cluster_id = ?", (cluster,))
     session.connection.execute("DELETE FROM clusters WHERE id = ?", (cluster,))
     return False
@@ -364,7 +384,7 @@ def _remove_pods(session: Session, cluster: bytes) -> bool:
     sql = "SELECT id, namespace FROM pods WHERE cluster_id = ? LIMIT ?"
     found: list[Any] = session.connection.execute(sql, (cluster, REMOVED_AT_ONCE)).fetchall()
     for table, column in (("pods", "id"), ("live_instances", "pod_id"), ("finished_runs", "pod_id")):
-        _drop(session, table, column, cluster, [id_ for id_, _ in found])
+        drop(session, table, column, cluster, [id_ for id_, _ in found])
     gone = Counter(namespace for _, namespace in found)
     _write_counts(session, cluster, {namespace: -count for namespace, count in gone.items()})
     session.connection.execute("UPDATE writers SET pods = pods - ? WHERE cluster_id = ?", (len(found), cluster))
@@ -375,7 +395,7 @@ def _remove_tombstones(session: Session, cluster: bytes) -> bool:
     sql = "SELECT id FROM tombstones WHERE cluster_id = ? LIMIT ?"
     found: list[Any] = session.connection.execute(sql, (cluster, REMOVED_AT_ONCE)).fetchall()
     for table, column in (("tombstones", "id"), ("finished_runs", "pod_id")):
-        _drop(session, table, column, cluster, [id_ for (id_,) in found])
+        drop(session, table, column, cluster, [id_ for (id_,) in found])
     return bool(found)
 
 

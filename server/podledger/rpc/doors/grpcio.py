@@ -82,7 +82,9 @@ def _milliseconds(seconds: float) -> int:
 
 
 class GrpcDoor:
-    """One listener. `extra` are handlers of services that need this transport, such as reflection."""
+    """One listener, in plaintext without `credentials`. `extra` are handlers of services that need this
+    transport, such as reflection.
+    """
 
     def __init__(
         self,
@@ -91,8 +93,10 @@ class GrpcDoor:
         *,
         options: GrpcOptions,
         extra: Iterable[Any] = (),
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self._address = address
+        self._credentials = credentials
         self._server = grpc.aio.server(options=options.arguments(), maximum_concurrent_rpcs=options.max_calls)
         # The chain comes last: it answers every method, unknown ones too.
         self._server.add_generic_rpc_handlers((*extra, _Handlers(chain, options.stall_seconds)))
@@ -100,13 +104,18 @@ class GrpcDoor:
     async def start(self) -> str:
         """Bind and serve; gives the address with the port that was really bound."""
         try:
-            port = self._server.add_insecure_port(self._address)
+            port = self._bind()
         except RuntimeError as error:
             raise BadInput(f"cannot listen on {self._address} for gRPC: is another program using it?") from error
         await self._server.start()
         if self._address.startswith("unix:"):
             return self._address
         return f"{self._address.rpartition(':')[0]}:{port}"
+
+    def _bind(self) -> int:
+        if self._credentials is None:
+            return self._server.add_insecure_port(self._address)
+        return self._server.add_secure_port(self._address, self._credentials)
 
     async def stop(self, grace: float) -> None:
         """Accept nothing more, let calls run for `grace` seconds, then cut them."""

@@ -8,7 +8,10 @@ CREATE TABLE IF NOT EXISTS clusters (
     id BLOB NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
     labels TEXT NOT NULL,               -- JSON object
-    demo INTEGER NOT NULL
+    demo INTEGER NOT NULL,
+    status_orchestratormetadata_version TEXT,
+    type INTEGER,
+    status_providermetadata_cluster_type INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX IF NOT EXISTS clusters_by_name ON clusters (name);
@@ -48,6 +51,7 @@ CREATE TABLE IF NOT EXISTS pods (
     last_seen INTEGER NOT NULL,
     uid TEXT NOT NULL,
     owner_uid TEXT,                     -- tracked direct owner
+    tells INTEGER NOT NULL,             -- 1 when it may tell the row of its workload
     blob BLOB NOT NULL,                 -- storage.Pod
     side BLOB NOT NULL,                 -- the rest of the PodRecord, deflated against the blob
     PRIMARY KEY (cluster_id, id)
@@ -109,7 +113,9 @@ CREATE TABLE IF NOT EXISTS tombstones (
     PRIMARY KEY (cluster_id, id)
 ) STRICT, WITHOUT ROWID;
 
--- A row exists while a live pod of the cluster carries its id; it tells what the newest of them tells.
+-- A row exists while a live pod of the cluster carries its id, and tells what the newest of them tells; or
+-- it was told as a whole and has no newest pod. What is searched has the names of the search model; it is
+-- NULL where nobody tells it. Maps are JSON objects, lists are JSON arrays.
 CREATE TABLE IF NOT EXISTS workloads (
     cluster_id BLOB NOT NULL,
     id BLOB NOT NULL,
@@ -118,15 +124,121 @@ CREATE TABLE IF NOT EXISTS workloads (
     namespace TEXT NOT NULL,
     namespaceid BLOB,
     clustername TEXT NOT NULL,
-    newest_pod BLOB NOT NULL,
+    labels TEXT,
+    podlabels TEXT,
+    annotations TEXT,
+    created INTEGER,
+    hash INTEGER,                       -- unsigned, less 2^63
+    serviceaccount TEXT,
+    serviceaccountpermissionlevel INTEGER,
+    imagepullsecrets TEXT,
+    riskscore REAL,
+    orchestratorcomponent INTEGER,
+    platformcomponent INTEGER,
+    newest_pod BLOB,
     newest_created INTEGER,
-    newest_uid TEXT NOT NULL,
+    newest_uid TEXT,
+    digest BLOB NOT NULL,               -- of the row with all its children, but for namespaceid and clustername
     PRIMARY KEY (cluster_id, id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS workloads_by_id ON workloads (id, cluster_id);
 
 CREATE INDEX IF NOT EXISTS workloads_by_namespace ON workloads (cluster_id, namespace);
+
+CREATE INDEX IF NOT EXISTS workloads_by_cluster_name ON workloads (cluster_id, clustername);
+
+CREATE TABLE IF NOT EXISTS workload_containers (
+    cluster_id BLOB NOT NULL,
+    workload_id BLOB NOT NULL,
+    container INTEGER NOT NULL,         -- position, from 0; likewise below
+    type INTEGER,
+    image_name_fullname TEXT,
+    image_name_registry TEXT,
+    image_name_remote TEXT,
+    image_name_tag TEXT,
+    image_id TEXT,
+    image_idv2 TEXT,
+    securitycontext_privileged INTEGER,
+    securitycontext_readonlyrootfilesystem INTEGER,
+    securitycontext_addcapabilities TEXT,
+    securitycontext_dropcapabilities TEXT,
+    resources_cpucoresrequest REAL,
+    resources_cpucoreslimit REAL,
+    resources_memorymbrequest REAL,
+    resources_memorymblimit REAL,
+    PRIMARY KEY (cluster_id, workload_id, container)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS workload_containers_by_workload ON workload_containers (workload_id, cluster_id);
+
+CREATE TABLE IF NOT EXISTS workload_container_envs (
+    cluster_id BLOB NOT NULL,
+    workload_id BLOB NOT NULL,
+    container INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    key TEXT,
+    value TEXT,
+    envvarsource INTEGER,
+    PRIMARY KEY (cluster_id, workload_id, container, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS workload_container_volumes (
+    cluster_id BLOB NOT NULL,
+    workload_id BLOB NOT NULL,
+    container INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    name TEXT,
+    source TEXT,
+    destination TEXT,
+    type TEXT,
+    readonly INTEGER,
+    PRIMARY KEY (cluster_id, workload_id, container, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS workload_container_secrets (
+    cluster_id BLOB NOT NULL,
+    workload_id BLOB NOT NULL,
+    container INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    name TEXT,
+    path TEXT,
+    PRIMARY KEY (cluster_id, workload_id, container, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS workload_ports (
+    cluster_id BLOB NOT NULL,
+    workload_id BLOB NOT NULL,
+    port INTEGER NOT NULL,
+    exposure INTEGER,
+    PRIMARY KEY (cluster_id, workload_id, port)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS workload_ports_by_workload ON workload_ports (workload_id, cluster_id);
+
+CREATE TABLE IF NOT EXISTS workload_port_exposures (
+    cluster_id BLOB NOT NULL,
+    workload_id BLOB NOT NULL,
+    port INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    level INTEGER,
+    servicename TEXT,
+    serviceport INTEGER,
+    nodeport INTEGER,
+    externalips TEXT,
+    externalhostnames TEXT,
+    PRIMARY KEY (cluster_id, workload_id, port, position)
+) STRICT, WITHOUT ROWID;
+
+-- The objects of top owners, by the id of the workload that they tell of. They come before or after the pods.
+CREATE TABLE IF NOT EXISTS owner_objects (
+    cluster_id BLOB NOT NULL,
+    id BLOB NOT NULL,
+    labels TEXT NOT NULL,               -- JSON object
+    annotations TEXT NOT NULL,          -- JSON object
+    created INTEGER,
+    PRIMARY KEY (cluster_id, id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS namespaces (
     cluster_id BLOB NOT NULL,
