@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,9 @@ import click
 import grpc
 
 from podledger.cli import output
-from podledger.cli.dialling import Target, channel_to, failures, target_options
+from podledger.cli.dialling import EXIT_CALL_FAILED, Target, channel_to, failures, target_options
+from podledger.errors import InvalidRequest
+from podledger.query import explaining, parsing
 from podledger_gateway.jsonenc import encoder
 from podledger_protos.api.v1.pagination_pb2 import Pagination, SortOption
 from podledger_protos.api.v1.pod_service_pb2 import ExportPodRequest, ExportPodResponse, PodsResponse
@@ -49,16 +52,28 @@ def _call_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Pods per page.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Matching pods to skip.")
 @click.option("--sort", "sort", multiple=True, metavar="LABEL[:desc]", help="Sort key; repeat for more.")
+@click.option("--explain", is_flag=True, help="Say in words what QUERY means; asks no server.")
 @output.output_option
 @_call_options
 def list_pods(
-    query: str, target: Target, form: str | None, *, strict: bool, limit: int, offset: int, sort: tuple[str, ...]
+    query: str,
+    target: Target,
+    form: str | None,
+    *,
+    strict: bool,
+    limit: int,
+    offset: int,
+    sort: tuple[str, ...],
+    explain: bool,
 ) -> None:
     """Print one page of the pods that match QUERY.
 
     QUERY is in the search language, for example 'Namespace:payments+Pod Name:cart'. Without it every
     pod matches.
     """
+    if explain:
+        _explain(query, strict=strict)
+        return
     request = RawQuery(
         query=query,
         pagination=Pagination(limit=limit, offset=offset, sort_options=[_sort_option(key) for key in sort]),
@@ -78,6 +93,18 @@ def list_pods(
     if initial.get("x-podledger-truncated") == "true":
         shown = offset + len(page.pods)
         click.echo(f"{shown} of {initial.get('x-total-count', 'more')} pods; the next page: --offset {shown}", err=True)
+
+
+def _explain(text: str, *, strict: bool) -> None:
+    """How the text is cut and what its parts mean. A query that a server refuses ends like the call would."""
+    try:
+        parts = parsing.read(text, strict=strict)
+        lines = explaining.explain(parts, parsing.interpret(parts, now=time.time_ns() // 1000))
+    except InvalidRequest as error:
+        click.echo(f"Error: INVALID_ARGUMENT: {error.message}", err=True)
+        sys.exit(EXIT_CALL_FAILED + grpc.StatusCode.INVALID_ARGUMENT.value[0])
+    for line in lines:
+        click.echo(line)
 
 
 @pods.command("export")
